@@ -12,14 +12,18 @@ All kinds have the same ports and, but for the read latency, the same behaviour:
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, ClockSignal, Instance, Module, Mux, Signal
+from amaranth.hdl import Array, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .part import Part
 
-__all__ = ["MacroSpad", "MemoryPort", "WordSpad", "make_spad", "read_latency"]
+__all__ = ["WRITE_GROUP", "MacroSpad", "MemoryPort", "WordSpad", "make_spad", "read_latency"]
+
+WRITE_GROUP = 8
+"""Words that share a write bus.  The buses of other groups stay still, which saves most of the
+energy of a write (all words would see their data pins toggle) for one AND per bit and group."""
 
 
 def read_latency(kind: str) -> int:
@@ -66,15 +70,28 @@ class WordSpad(Part):
 
     def _flipflops(self, m: Module) -> list[Signal]:
         words = [Signal(self.bits, name=f"word{i}", reset_less=True) for i in range(self.words)]
+        buses = self._write_buses(m, self.write_data, self.write_en, self.write_addr)
         for i, word in enumerate(words):
             with m.If(self.write_en & (self.write_addr == i)):
-                m.d.sync += word.eq(self.write_data)
+                m.d.sync += word.eq(buses[i // WRITE_GROUP])
         return words
+
+    def _write_buses(self, m: Module, data: Value, en: Value, addr: Value) -> list[Signal]:
+        """Return the written data for each group of words, zero for groups not written."""
+        buses = []
+        for first in range(0, self.words, WRITE_GROUP):
+            bus = Signal(self.bits, name=f"bus{first}")
+            here = en & (addr // WRITE_GROUP == first // WRITE_GROUP)
+            m.d.comb += bus.eq(Mux(here, data, 0))
+            buses.append(bus)
+        return buses
 
     def _latches(self, m: Module) -> list[Signal]:
         data = Signal(self.bits, reset_less=True)
+        addr = Signal.like(self.write_addr, reset_less=True)
         with m.If(self.write_en):
-            m.d.sync += data.eq(self.write_data)
+            m.d.sync += [data.eq(self.write_data), addr.eq(self.write_addr)]
+        buses = self._write_buses(m, data, Const(1), addr)
         words = []
         for i in range(self.words):
             word = Signal(self.bits, name=f"word{i}")
@@ -87,7 +104,7 @@ class WordSpad(Part):
             )
             m.d.comb += gate.eq(ClockSignal() & opens)
             m.submodules[f"store{i}"] = Instance(
-                f"{self.module_name}_word", i_en=gate, i_d=data, o_q=word
+                f"{self.module_name}_word", i_en=gate, i_d=buses[i // WRITE_GROUP], o_q=word
             )
             words.append(word)
         return words

@@ -1,0 +1,1 @@
+"""What was measured: PE points, sampling plans, campaigns, the store, the shipped datapoints."""

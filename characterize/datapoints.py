@@ -1,0 +1,66 @@
+"""Tables of datapoints: the shipped CSV files, and the rows of this machine's store.
+
+`characterize/measured/<library>.csv` was measured by this tree.  What the store holds for the
+same library comes on top; of equal PE points the stored one counts.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from hw.atomic_file import write_atomically
+
+from .errors import StoreError
+from .schema import COLUMNS, check_row
+from .store import DEFAULT_STORE, Store
+
+__all__ = ["SHIPPED", "export_csv", "load", "read_csv"]
+
+SHIPPED = Path(__file__).parent / "measured"
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Return a table of datapoints; `StoreError` naming row and column where one is wrong."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise StoreError(f"cannot read datapoints from {path}: {error}") from None
+    rows = [
+        check_row({str(k): v for k, v in row.items()}, f"{path}, row {number}")
+        for number, row in enumerate(table.to_dict("records"), 2)
+    ]
+    return pd.DataFrame(rows, columns=[column.name for column in COLUMNS])
+
+
+def load(library: str, *, store: Path | None = DEFAULT_STORE) -> pd.DataFrame:
+    """Return the successful datapoints of one library, shipped ones and this machine's."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", library):
+        raise StoreError(f"a library's name must be letters, digits, _ - and ., not {library!r}")
+    tables = []
+    shipped = SHIPPED / f"{library}.csv"
+    if shipped.is_file():
+        tables.append(read_csv(shipped))
+    if store is not None and store.is_file():
+        own = Store(store).table()
+        tables.append(own[own["library"] == library])
+    tables = [table[table["status"] == "ok"] for table in tables if len(table)]
+    if not tables or not sum(map(len, tables)):
+        raise StoreError(
+            f"there are no datapoints for the library {library!r}; measure some with "
+            f"`make characterize PE=int16 LIBRARY={library}`"
+        )
+    # Equal PE points of several generator versions: the last one, which is this machine's.
+    same = ["pe_type", "config_digest", "library_digest", "method"]
+    joined = pd.concat([t.dropna(axis="columns", how="all") for t in tables], ignore_index=True)
+    joined = joined.reindex(columns=[column.name for column in COLUMNS])
+    return joined.drop_duplicates(same, keep="last").reset_index(drop=True)
+
+
+def export_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; figures with at most six digits, rows in a fixed order."""
+    order = ["library", "pe_type", "filter_spad_kind", "psum_width", "filter_spad", "ifmap_spad"]
+    ordered = table.sort_values([*order, "psum_spad", "key"])
+    write_atomically(path, ordered.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

@@ -1,0 +1,85 @@
+"""Digests of the program's own sources: what a datapoint depends on besides its configuration.
+
+Comments, docstrings and white space do not count, so a better explanation does not make a
+measurement stale; any other change does.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import io
+import sys
+import tokenize
+from collections.abc import Iterable
+from pathlib import Path
+
+import flows
+import hw
+from hw.pe.registry import PE_TYPES
+
+__all__ = ["code_of", "flow_digest", "generator_digest"]
+
+_HW = Path(hw.__file__).parent
+_NOT_MEASURING = ("__init__.py", "errors.py", "simulation.py")
+_NOT_GENERATOR = ("registry.py", "golden.py", "row_pass.py", "__init__.py")
+
+
+def code_of(source: str) -> str:
+    """Return the tokens of Python source without comments, docstrings and white space."""
+    docstrings = set()
+    for node in ast.walk(ast.parse(source)):
+        for statement in getattr(node, "body", []) if not isinstance(node, ast.Lambda) else []:
+            value = getattr(statement, "value", None)
+            if isinstance(statement, ast.Expr) and isinstance(value, ast.Constant):
+                docstrings.add((value.lineno, value.col_offset))
+    skipped = (
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENCODING,
+    )
+    words = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in skipped
+        and not (token.type == tokenize.STRING and token.start in docstrings)
+    ]
+    return " ".join(words)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(files):
+        total.update(f"{path.name}\n{code_of(path.read_text(encoding='utf-8'))}\n".encode())
+    return total.hexdigest()[:16]
+
+
+@functools.cache
+def generator_digest(pe_type: str) -> str:
+    """Return the digest of the sources that generate the hardware of one PE type."""
+    types = {name: sys.modules[t.product.__module__] for name, t in PE_TYPES.items()}
+    of_types = {Path(str(module.__file__)) for module in types.values()}
+    shared = {path for path in (_HW / "pe").glob("*.py") if path.name not in _NOT_GENERATOR}
+    formats = {
+        Path(str(sys.modules[type(fmt).__module__].__file__))
+        for fmt in (PE_TYPES[pe_type].weight, PE_TYPES[pe_type].activation)
+    }
+    own = {Path(str(types[pe_type].__file__))}
+    return _digest((shared - of_types) | own | formats | {_HW / "config.py"})
+
+
+@functools.cache
+def flow_digest() -> str:
+    """Return the digest of the flow's sources and of those that turn netlists into figures."""
+    folder = Path(next(iter(flows.__path__)))
+    measuring = [
+        Path(str(importlib.import_module(f"characterize.{name}").__file__))
+        for name in ("actions", "measure")
+    ]
+    tools = [path for path in folder.glob("*.py") if path.name not in _NOT_MEASURING]
+    return _digest(tools + measuring)
