@@ -23,7 +23,7 @@ from hw.pe.registry import PE_TYPES
 __all__ = ["code_of", "flow_digest", "generator_digest"]
 
 _HW = Path(hw.__file__).parent
-_NOT_MEASURING = ("__init__.py", "errors.py", "simulation.py")
+_NOT_MEASURING = ("__init__.py", "errors.py", "simulation.py", "tools.py", "warm.py")
 _NOT_GENERATOR = ("registry.py", "golden.py", "row_pass.py", "__init__.py")
 
 
