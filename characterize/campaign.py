@@ -86,8 +86,7 @@ def run_campaign(
         cached = len(rows)
         todo = {key: task for key, task in zip(keys, tasks, strict=True) if key not in rows}
         for row in _measure_all(list(todo.values()), jobs):
-            store.put(row)
-            rows[row["key"]] = row
+            rows[row["key"]] = store.put(row)
     ordered = [rows[key] for key in keys]
     return Summary(
         measured=len(todo),

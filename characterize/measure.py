@@ -16,12 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from flows.clock import clock_pins_pj
 from flows.errors import FlowError
 from flows.liberty import Liberty, read_liberty
 from flows.libraries import CellLibrary
-from flows.netlist import area_um2, read_netlist
 from flows.loads import net_loads
-from flows.power import clock_pins_pj, energy_per_cycle
+from flows.netlist import area_um2, read_netlist
+from flows.power import energy_per_cycle
 from flows.sta import critical_path
 from flows.synthesis import synthesize
 from flows.tools import tool_versions

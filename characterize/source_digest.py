@@ -31,7 +31,8 @@ def code_of(source: str) -> str:
     """Return the tokens of Python source without comments, docstrings and white space."""
     docstrings = set()
     for node in ast.walk(ast.parse(source)):
-        for statement in getattr(node, "body", []) if not isinstance(node, ast.Lambda) else []:
+        body = getattr(node, "body", [])
+        for statement in body if isinstance(body, list) else []:
             value = getattr(statement, "value", None)
             if isinstance(statement, ast.Expr) and isinstance(value, ast.Constant):
                 docstrings.add((value.lineno, value.col_offset))

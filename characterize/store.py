@@ -59,8 +59,8 @@ class Store:
                 f"the store {self.path} cannot be used: {error}; nothing in it was changed"
             ) from None
 
-    def put(self, row: Mapping[str, Any]) -> None:
-        """Store a row, replacing one with the same key."""
+    def put(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a row, replacing one with the same key; return it as it is stored."""
         checked = check_row(row, f"datapoint {row.get('key')}")
         marks = ", ".join("?" for _ in COLUMNS)
         with self._connect() as connection:
@@ -68,6 +68,7 @@ class Store:
                 f"INSERT OR REPLACE INTO datapoints VALUES ({marks})",
                 [checked[column.name] for column in COLUMNS],
             )
+        return checked
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return the row with a key, or None."""

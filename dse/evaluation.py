@@ -1,0 +1,224 @@
+"""Area, latency and energy of a whole accelerator on a network, for many design points at once.
+
+area    = PEs + global buffer
+latency = sum over layers of cycles (`dse.performance`), at the PE's own best clock
+energy  = sum over actions of their number times their energy, plus leakage times latency
+
+Every cycle of every PE is either a product or an idle cycle (a clocked cycle without a product);
+loads, psums and memory accesses come on top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.dram import DramKind
+from models.pe_ppa import PEPPA
+from models.ppa import PPAModel
+from models.sram import Glb, SramModel
+
+from .designs import DesignArrays
+from .mapper import MappingArrays, map_layer
+from .performance import LayerPerformance, layer_performance
+from .space import Space
+from .variants import Variant
+from .workloads import Network
+
+__all__ = ["NOT_COUNTED", "ON_CHIP", "Energy", "Evaluation", "LayerCost", "evaluate"]
+
+Array = NDArray[np.float64]
+
+NOT_COUNTED = (
+    "Not counted: the networks between global buffer and PEs and between PEs, wires beyond the "
+    "library's wire-load model, the clock tree, glitches, the array's sequencer, DRAM refresh and "
+    "background power."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """Energy by where it is spent [pJ], arrays of shape (points,)."""
+
+    arithmetic_pj: Array
+    """Datapaths: products, and psums taken in."""
+    scratchpads_pj: Array
+    """Scratchpads: reads and writes of products, and loads."""
+    control_pj: Array
+    """Control parts in cycles with a product, and whole PEs in clocked cycles without one."""
+    glb_pj: Array
+    leakage_pj: Array
+    """PEs and global buffer over the latency."""
+    dram_pj: Array
+
+    @property
+    def on_chip_pj(self) -> Array:
+        """All but DRAM."""
+        return sum((getattr(self, name) for name in ON_CHIP), np.zeros(1))
+
+    @property
+    def total_pj(self) -> Array:
+        """On-chip energy and DRAM."""
+        return self.on_chip_pj + self.dram_pj
+
+    def __add__(self, other: Energy) -> Energy:
+        return Energy(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Energy)}
+        )
+
+    def times(self, factor: float) -> Energy:
+        """Return the energy of `factor` repetitions."""
+        return Energy(**{f.name: factor * getattr(self, f.name) for f in fields(Energy)})
+
+
+ON_CHIP = ("arithmetic_pj", "scratchpads_pj", "control_pj", "glb_pj", "leakage_pj")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """One distinct layer: how it is mapped, what it takes; one layer's worth, not its multiple."""
+
+    name: str
+    count: int
+    """How often the network has this layer."""
+    mapping: MappingArrays
+    performance: LayerPerformance
+    cycles: Array
+    energy: Energy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One variant on one network; arrays of shape (points,), NaN where a point is infeasible."""
+
+    variant: Variant
+    feasible: NDArray[np.bool_]
+    reason: NDArray[np.int64]
+    """Index into `dse.rules.REASONS` of the first layer that cannot be mapped, 0 if all can."""
+    in_range: NDArray[np.bool_]
+    """Whether the PE lies within the sizes its model was fitted on."""
+    period_ns: Array
+    cycles: Array
+    area_mm2: Array
+    energy: Energy
+
+    @property
+    def latency_ms(self) -> Array:
+        """Latency of one run of the network."""
+        return self.cycles * self.period_ns * 1e-6
+
+    @property
+    def perf_per_area(self) -> Array:
+        """Runs of the network per second and mm2."""
+        return 1e3 / (self.latency_ms * self.area_mm2)
+
+    @property
+    def on_chip_mj(self) -> Array:
+        """On-chip energy of one run [mJ]."""
+        return self.energy.on_chip_pj * 1e-9
+
+    @property
+    def total_mj(self) -> Array:
+        """Energy of one run with DRAM [mJ]."""
+        return self.energy.total_pj * 1e-9
+
+
+def evaluate(
+    variant: Variant,
+    space: Space,
+    network: Network,
+    *,
+    model: PPAModel,
+    sram: SramModel,
+    dram: DramKind,
+    keep_layers: bool = False,
+) -> tuple[Evaluation, list[LayerCost]]:
+    """Evaluate every point of a space for one variant.
+
+    Returns
+    -------
+    The evaluation, and with `keep_layers` the cost of each distinct layer.
+    """
+    pe = variant.pe_figures(space, model, sram)
+    columns = space.columns
+    glb = sram.glb(columns["glb_kib"], columns["glb_bytes_per_cycle"])
+    designs = _designs(variant, space, pe, glb)
+    pes = columns["rows"] * columns["cols"]
+    leakage_uw = pes * pe.leakage_uw + glb.leakage_uw
+    size = len(space)
+    cycles, energy = np.zeros(size), Energy(**{f.name: np.zeros(size) for f in fields(Energy)})
+    reason = np.zeros(size, dtype=np.int64)
+    layers = []
+    for layer, count in network.unique_layers():
+        mapping = map_layer(layer, designs)
+        done = layer_performance(layer, designs, mapping)
+        # The first word of a layer waits for the pipelined global buffer.
+        layer_cycles = done.cycles + glb.access_cycles(pe.period_ns) - 1
+        spent = _energy(done, mapping, layer_cycles, pe, glb, dram, pes, leakage_uw)
+        cycles = cycles + count * layer_cycles
+        energy = energy + spent.times(count)
+        reason = np.where(reason == 0, done.reason, reason)
+        if keep_layers:
+            layers.append(
+                LayerCost(
+                    name=layer.name,
+                    count=count,
+                    mapping=mapping,
+                    performance=done,
+                    cycles=layer_cycles,
+                    energy=spent,
+                )
+            )
+    result = Evaluation(
+        variant=variant,
+        feasible=np.isfinite(cycles),
+        reason=reason,
+        in_range=pe.in_range,
+        period_ns=pe.period_ns,
+        cycles=cycles,
+        area_mm2=(pes * pe.area_um2 + glb.area_um2) * 1e-6,
+        energy=energy,
+    )
+    return result, layers
+
+
+def _designs(variant: Variant, space: Space, pe: PEPPA, glb: Glb) -> DesignArrays:
+    columns = space.columns
+    keys = ("rows", "cols", "ifmap_spad", "filter_spad", "psum_spad", "glb_kib")
+    return DesignArrays(
+        **{name: columns[name].astype(np.int64) for name in keys},
+        # A macro whose cycle is longer than the clock's takes a word every few cycles.
+        glb_bytes_per_cycle=columns["glb_bytes_per_cycle"] / glb.interval_cycles(pe.period_ns),
+        dram_bytes_per_cycle=columns["dram_gb_per_s"] * pe.period_ns,
+        **DesignArrays.scalars_of(variant.pe_config()),
+    )
+
+
+def _energy(
+    done: LayerPerformance,
+    mapping: MappingArrays,
+    cycles: Array,
+    pe: PEPPA,
+    glb: Glb,
+    dram: DramKind,
+    pes: Array,
+    leakage_uw: Array,
+) -> Energy:
+    products = done.products
+    ifmap_reads = products / np.maximum(mapping.p, 1)
+    dram_bytes = done.dram_read_bytes + done.dram_write_bytes
+    return Energy(
+        arithmetic_pj=products * pe.product_arithmetic_pj + done.psum_passes * pe.psum_pass_pj,
+        scratchpads_pj=products * pe.product_spads_pj
+        + ifmap_reads * pe.ifmap_read_pj
+        + done.filter_loads * pe.filter_load_pj
+        + done.ifmap_loads * pe.ifmap_load_pj,
+        control_pj=products * pe.product_control_pj + (pes * cycles - products) * pe.idle_pj,
+        glb_pj=done.glb_read_bytes * glb.read_pj_per_byte
+        + done.glb_write_bytes * glb.write_pj_per_byte,
+        # 1 uW for 1 ns is 1 fJ.
+        leakage_pj=leakage_uw * cycles * pe.period_ns * 1e-3,
+        dram_pj=dram_bytes * dram.energy_pj_per_byte,
+    )

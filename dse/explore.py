@@ -1,0 +1,186 @@
+"""`python -m dse.explore`: ask the fitted models for the best accelerators of a network."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from hw.command import run_command
+from hw.errors import ConfigError, HwError, nearest
+from models.dram import DEFAULT_DRAM, DRAM_KINDS, dram_kind
+from models.errors import ModelError
+from models.ppa import PPAModel
+from models.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
+
+from .errors import DesignError, DseError, WorkloadError
+from .evaluation import evaluate
+from .plots import plot_exploration
+from .report import as_json, text_report, write_files
+from .space import exhaustive_space, sample_space
+from .summary import summarize
+from .variants import BASELINE, SPAD_KINDS, fitted_variants
+from .workloads import load_network, network_names
+
+__all__ = ["add_model_options", "load_models", "main"]
+
+_ENERGIES = {"on-chip": "on_chip_mj", "total": "total_mj"}
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which models stand in for the hardware."""
+    group = parser.add_argument_group("models")
+    group.add_argument(
+        "--library", default="nangate45", metavar="L", help="fitted library, or a model file"
+    )
+    group.add_argument(
+        "--node", type=int, choices=NODES_NM, help="SRAM node [nm]; default: the library's"
+    )
+    group.add_argument(
+        "--sram-device", choices=DEVICES, default=DEFAULT_DEVICE, help="SRAM transistors"
+    )
+    group.add_argument(
+        "--dram", choices=sorted(DRAM_KINDS), default=DEFAULT_DRAM, help="off-chip memory"
+    )
+
+
+def load_models(arguments: argparse.Namespace) -> tuple[PPAModel, SramModel]:
+    """Return the PPA model and the SRAM model the options ask for."""
+    model = PPAModel.load(arguments.library)
+    node = arguments.node or node_of_library(model.library)
+    return model, SramModel(node, arguments.sram_device)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dse.explore",
+        description="Explore accelerators for one network with fitted models: best points per PE "
+        "type, gains over the best INT16, splits, spreads and the Pareto front.",
+    )
+    parser.add_argument(
+        "--network",
+        default="vgg16",
+        metavar="N",
+        help=f"{', '.join(network_names())}, or a layer table (.yaml, .csv)",
+    )
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="images per run")
+    add_model_options(parser)
+    space = parser.add_argument_group("design points")
+    space.add_argument("--exhaustive", action="store_true", help="the whole default space")
+    space.add_argument(
+        "--samples", type=int, default=20_000, metavar="N", help="points per variant (20,000)"
+    )
+    space.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the sample")
+    space.add_argument(
+        "--pe", action="append", default=[], metavar="TYPE", help="only these PE types (repeat)"
+    )
+    space.add_argument(
+        "--spads", choices=SPAD_KINDS, action="append", default=[], help="only this kind"
+    )
+    out = parser.add_argument_group("results")
+    out.add_argument(
+        "--energy", choices=_ENERGIES, default="on-chip", help="energy of the Pareto front"
+    )
+    out.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="folder; default build/explore/…"
+    )
+    out.add_argument("--json", action="store_true", help="JSON on standard output")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    arguments = _parser().parse_args(argv)
+    return run_command(
+        lambda: _explore(arguments),
+        failures=(DseError, ModelError, HwError),
+        usage_errors=(WorkloadError, DesignError),
+    )
+
+
+def _explore(arguments: argparse.Namespace) -> None:
+    network = load_network(arguments.network)
+    if arguments.batch < 1:
+        raise ConfigError(f"--batch must be at least 1, not {arguments.batch}")
+    if arguments.seed < 0:
+        raise ConfigError(f"--seed must not be negative, not {arguments.seed}")
+    network = network.batched(arguments.batch)
+    model, sram = load_models(arguments)
+    for name in arguments.pe:
+        if name not in model.pe_types:
+            raise ConfigError(f"--pe must be {nearest(name, model.pe_types)}, not {name!r}")
+    types = {*arguments.pe, BASELINE} if arguments.pe else ()
+    variants = fitted_variants(model, sorted(types), arguments.spads or SPAD_KINDS)
+    exhaustive = arguments.exhaustive
+    space = (
+        exhaustive_space()
+        if exhaustive
+        else sample_space(arguments.samples, seed=arguments.seed)
+    )
+    dram = dram_kind(arguments.dram)
+    start = time.perf_counter()
+    # numpy releases the interpreter while it computes, so threads share the work of two cores.
+    with ThreadPoolExecutor(max_workers=1 if exhaustive else 2) as pool:
+        tasks = [
+            pool.submit(evaluate, v, space, network, model=model, sram=sram, dram=dram)
+            for v in variants
+        ]
+        evaluations = [task.result()[0] for task in tasks]
+    seconds = time.perf_counter() - start
+    energy = _ENERGIES[arguments.energy]
+    summary = summarize(evaluations, space, front_energy=energy)
+    facts: dict[str, Any] = {
+        "network": network.name,
+        "gmacs": network.macs / 1e9,
+        "batch": arguments.batch,
+        "library": model.library,
+        "space": space.how,
+        "variants": [f"{v.name} {v.spad_kind}" for v in variants],
+        "front_energy": arguments.energy + " energy",
+        "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}.",
+        "models": _models_text(model),
+        "seconds": seconds,
+        "speed": _speed_text(model, summary.points, seconds),
+    }
+    folder = arguments.output or _default_folder(network.name, model.library, exhaustive)
+    paths = write_files(summary, facts, folder)
+    title = f"{network.name} on {model.library}, {space.how.split(':')[0]}"
+    paths.append(plot_exploration(evaluations, energy, title, folder / "exploration.png"))
+    print(as_json(summary, facts) if arguments.json else text_report(summary, facts))
+    print("written: " + ", ".join(map(str, paths)), file=sys.stderr)
+
+
+def _default_folder(network: str, library: str, exhaustive: bool) -> Path:
+    safe = [re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._") or "own" for name in (network, library)]
+    return Path("build/explore") / ("-".join(safe) + ("-exhaustive" if exhaustive else ""))
+
+
+def _models_text(model: PPAModel) -> str:
+    """Return one sentence on what the models are and how far off they were on unseen points."""
+    errors = [
+        f"{name} area {errors['area_um2'].mape:.1%}, product {errors['product_pj'].mape:.1%}, "
+        f"critical path {errors['critical_path_ns'].mape:.1%}"
+        for name, errors in sorted(model.file.held_out.items())
+    ]
+    return (
+        f"Models of {model.library}: {model.file.datapoints} datapoints, energies by "
+        f"`{model.file.method}`; mean error on held-out points: {'; '.join(errors)}."
+    )
+
+
+def _speed_text(model: PPAModel, points: int, seconds: float) -> str:
+    each = seconds / points
+    measured = model.file.measuring_seconds / model.file.datapoints
+    return (
+        f"Explored {points:,} design points in {seconds:.2f} s, {each * 1e6:.1f} µs each; measuring "
+        f"the PE of one took {measured:.1f} s on average: {measured / each:.1e} times as long."
+    )
+
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from characterize.errors import StoreError
+from characterize.schema import COLUMNS, check_row, column_table
+
+from .rows import row
+
+
+def test_a_whole_row_passes_and_keeps_its_types() -> None:
+    checked = check_row({k: str(v) if v is not None else "" for k, v in row().items()}, "here")
+    assert checked == row()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"area_um2": -1.0}, "here: area_um2 must be a float from 0 to 1e\\+08 µm², not -1.0"),
+        ({"area_um2": "large"}, "here: area_um2 must be float, not 'large'"),
+        ({"area_um2": float("nan")}, "here: column 'area_um2' is empty"),
+        ({"area_um2": float("inf")}, "here: area_um2 must be a float"),
+        ({"ifmap_spad": 2.5}, "here: ifmap_spad must be a int"),
+        ({"status": "maybe"}, "here: status must be ok or failed, not 'maybe'"),
+        ({"colour": "red"}, "here: unknown column 'colour'"),
+        ({"pe_type": ""}, "here: column 'pe_type' is empty"),
+    ],
+)
+def test_wrong_rows_name_place_column_and_range(change: dict[str, object], message: str) -> None:
+    with pytest.raises(StoreError, match=message):
+        check_row(row(**change), "here")
+
+
+def test_a_failed_row_needs_no_figures() -> None:
+    failed = {k: v for k, v in row(status="failed", message="why").items() if k != "area_um2"}
+    assert check_row(failed, "here")["area_um2"] is None
+
+
+def test_the_documented_table_is_this_schema() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "datapoints.md").read_text()
+    assert column_table() in documented
+    assert len({column.name for column in COLUMNS}) == len(COLUMNS)
