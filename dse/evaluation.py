@@ -143,7 +143,9 @@ def evaluate(
     """
     pe = variant.pe_figures(space, model, sram)
     columns = space.columns
-    glb = sram.glb(columns["glb_kib"], columns["glb_bytes_per_cycle"])
+    glb = sram.glb(
+        columns["glb_kib"].astype(np.int64), columns["glb_bytes_per_cycle"].astype(np.int64)
+    )
     designs = _designs(variant, space, pe, glb)
     pes = columns["rows"] * columns["cols"]
     leakage_uw = pes * pe.leakage_uw + glb.leakage_uw

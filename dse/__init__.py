@@ -1,0 +1,1 @@
+"""Who asks: workloads, mapping, evaluation, search and reports."""

@@ -1,0 +1,202 @@
+"""Design points as arrays: equally long columns, and the scalars their PE type fixes.
+
+Everything the mapper may look at is in the mapping keys (rows, cols, three scratchpads, GLB) and
+the scalars; bandwidths are for the performance model only, so designs that differ in bandwidth
+share their mapping.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.config import AcceleratorConfig, PEConfig
+from hw.pe.registry import PE_TYPES
+
+from .errors import DesignError
+
+__all__ = ["FILTER_BUFFER_BYTES", "MAPPING_KEYS", "DesignArrays", "psum_interval"]
+
+FILTER_BUFFER_BYTES = 8192
+"""Part of the GLB that holds filters on their way to the array [byte]."""
+
+MAPPING_KEYS = ("rows", "cols", "ifmap_spad", "filter_spad", "psum_spad", "glb_kib")
+"""Columns that, with the scalars, decide the mapping."""
+
+_BANDWIDTHS = ("glb_bytes_per_cycle", "dram_bytes_per_cycle")
+
+
+def psum_interval(filters: Any, psum_latency: int, macro: bool) -> Any:
+    """Return the cycles of one tap; the vectorised twin of `hw.config.PEConfig.psum_interval`.
+
+    Parameters
+    ----------
+    filters
+        Filters per PE (p), number or integer array.
+    psum_latency
+        Cycles from reading a psum to the cycle in which its new value can be read.
+    macro
+        Whether psums stand in single-ported macros, which need an even number of slots.
+    """
+    slots = np.maximum(filters, psum_latency)
+    return slots + slots % 2 if macro else slots
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignArrays:  # no slots: the unique mapping keys are cached on the instance
+    """Design points of one PE type: arrays of shape (designs,), and scalars."""
+
+    rows: NDArray[np.int64]
+    """PE rows."""
+    cols: NDArray[np.int64]
+    """PE columns."""
+    ifmap_spad: NDArray[np.int64]
+    """Ifmap scratchpad [words]."""
+    filter_spad: NDArray[np.int64]
+    """Filter scratchpad [words]."""
+    psum_spad: NDArray[np.int64]
+    """Psum scratchpad [words]."""
+    glb_kib: NDArray[np.int64]
+    """Global buffer with its filter buffer [KiB]."""
+    glb_bytes_per_cycle: NDArray[np.float64]
+    """Port between GLB and array [byte/cycle]."""
+    dram_bytes_per_cycle: NDArray[np.float64]
+    """Off-chip bandwidth [byte/cycle]."""
+    weight_bits: int
+    """Stored width of a weight [bits]."""
+    activation_bits: int
+    """Stored width of an activation [bits]."""
+    psum_bits: int
+    """Stored width of a psum, in the PE and in the GLB [bits]."""
+    psum_latency: int = 3
+    """Cycles from reading a psum to the cycle in which its new value can be read."""
+    macro: bool = False
+    """Whether psum scratchpads are single-ported macros."""
+    fill_cycles: int = 4
+    """Cycles in which the pipeline of a PE empties after a pass."""
+    loads_overlap: bool = False
+    """Whether loads before a pass cost no cycles (presets of other chips)."""
+    filter_buffer_bytes: int = FILTER_BUFFER_BYTES
+    """Part of the GLB that holds filters [byte]."""
+    bank_bytes: int = 0
+    """Bank of the GLB that ifmap and psums never share [byte]; 0 is no such rule."""
+
+    def __post_init__(self) -> None:
+        length = np.size(self.rows)
+        for name in MAPPING_KEYS + _BANDWIDTHS:
+            kind = np.float64 if name in _BANDWIDTHS else np.int64
+            given = np.asarray(getattr(self, name))
+            values = np.ascontiguousarray(given, dtype=kind)
+            if values.ndim != 1 or values.size != length:
+                raise DesignError(
+                    f"{name} must be an array of {length} values like rows, "
+                    f"not of shape {values.shape}"
+                )
+            low_is_wrong = values <= 0 if kind is np.float64 else values < 1
+            if np.any(low_is_wrong | (values > 1 << 24)) or np.any(values != given):
+                bad = given[low_is_wrong | (values > 1 << 24) | (values != given)][0]
+                unit = "a number above 0" if kind is np.float64 else "an integer of at least 1"
+                raise DesignError(f"{name} must be {unit} and at most {1 << 24}, not {bad!r}")
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
+        for name in ("weight_bits", "activation_bits", "psum_bits", "psum_latency"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise DesignError(f"{name} must be an integer of at least 1, not {value!r}")
+
+    def __len__(self) -> int:
+        return int(self.rows.size)
+
+    @classmethod
+    def of(
+        cls, config: AcceleratorConfig | Sequence[AcceleratorConfig], *, clock_ghz: float = 1.0
+    ) -> DesignArrays:
+        """Return the arrays of one design point, or of several with the same PE type and widths.
+
+        Parameters
+        ----------
+        config
+            One configuration, or a sequence that differs in array, scratchpads, GLB and bandwidths.
+        clock_ghz
+            Clock that turns `dram_gb_per_s` into bytes per cycle [GHz].
+
+        Raises
+        ------
+        DesignError
+            Where the configurations do not share the scalars of a `DesignArrays`.
+        """
+        configs = [config] if isinstance(config, AcceleratorConfig) else list(config)
+        if not configs:
+            raise DesignError("configurations must be at least one, not an empty sequence")
+        if not 0 < clock_ghz < 1000:
+            raise DesignError(
+                f"clock_ghz must be a number above 0 and below 1000, not {clock_ghz!r}"
+            )
+        scalars = [cls.scalars_of(one.pe) for one in configs]
+        for one in scalars:
+            if one != scalars[0]:
+                raise DesignError(f"configurations must share {scalars[0]}, not mix it with {one}")
+        columns: dict[str, Any] = {}
+        for name in (*MAPPING_KEYS, "glb_bytes_per_cycle"):
+            owner = "pe" if name.endswith("_spad") else ""
+            columns[name] = [getattr(c.pe if owner else c, name) for c in configs]
+        columns["dram_bytes_per_cycle"] = [c.dram_gb_per_s / clock_ghz for c in configs]
+        return cls(**columns, **scalars[0])
+
+    @staticmethod
+    def scalars_of(pe: PEConfig) -> dict[str, Any]:
+        """Return the scalars that a PE point fixes, by field name."""
+        pe_type = PE_TYPES[pe.pe_type]
+        return {
+            "weight_bits": pe_type.weight.storage_bits,
+            "activation_bits": pe_type.activation.storage_bits,
+            "psum_bits": pe.psum_width,
+            "psum_latency": pe.psum_latency,
+            "macro": pe.psum_spad_kind == "macro",
+            "fill_cycles": pe.pipeline_stages,
+        }
+
+    def select(self, index: Any) -> DesignArrays:
+        """Return the designs at `index` (integers, slice or boolean mask)."""
+        changed = {name: getattr(self, name)[index] for name in MAPPING_KEYS + _BANDWIDTHS}
+        return dataclasses.replace(self, **changed)
+
+    @cached_property
+    def glb_bits(self) -> NDArray[np.int64]:
+        """Room for ifmap and psums in the GLB [bits]; negative below the filter buffer."""
+        return (self.glb_kib * 1024 - self.filter_buffer_bytes) * 8
+
+    @cached_property
+    def unique_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of the first design of each distinct mapping key, and the key of each design.
+
+        Keys stand in the order of falling ifmap scratchpads.
+        """
+        columns = [-self.ifmap_spad] + [getattr(self, n) for n in MAPPING_KEYS if n != "ifmap_spad"]
+        return unique_rows(columns)
+
+    @cached_property
+    def unique_places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First design of each distinct (rows, cols, GLB), and the number of each design's."""
+        return unique_rows([self.rows, self.cols, self.glb_kib])
+
+
+def unique_rows(columns: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first index of each distinct row of equally long columns, and the row of each."""
+    packed = np.zeros(columns[0].size, dtype=np.int64)
+    size = 1
+    for column in columns:
+        values, code = np.unique(column, return_inverse=True)
+        if size * values.size >= 1 << 62:
+            kept, packed = np.unique(packed, return_inverse=True)
+            size = kept.size
+        packed = packed * values.size + code
+        size *= values.size
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    return first, inverse

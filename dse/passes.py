@@ -1,0 +1,239 @@
+"""The loop nest of a row-stationary layer: how many passes, and how many words move.
+
+After Chen et al. (ISCA 2016; JSSC 52(1), 2017).  One group of a layer runs as
+
+    for each block of m filters            psums of the block stay in the GLB
+      for each group of n images
+        for each strip of e output rows
+          for each group of q*r channels   the ifmap tile is fetched into the GLB
+            for each group of p*t filters  one pass: the array works, filters are loaded first
+
+and groups follow each other.  All functions take numbers or equally shaped arrays and count one
+layer; the mapper, the exhaustive search and the performance model share them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.layer import Layer
+
+from .designs import DesignArrays, psum_interval
+
+__all__ = [
+    "GroupShape",
+    "Passes",
+    "ceil_div",
+    "count_passes",
+    "floor_div",
+    "psum_room_bits",
+    "real_rows",
+]
+
+
+def ceil_div(a: Any, b: Any) -> Any:
+    """Return a / b rounded up: int for ints, float64 for arrays (exact, numbers are below 2**53).
+
+    Division of float64 is vectorised by numpy, division of integers is not.
+    """
+    if isinstance(a, int) and isinstance(b, int):
+        return -(-a // b)
+    return np.ceil(np.true_divide(a, b))
+
+
+def floor_div(a: Any, b: Any) -> Any:
+    """Return a / b rounded down, with the types of `ceil_div`."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    return np.floor(np.true_divide(a, b))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupShape:
+    """One group of a layer: what a mapping maps."""
+
+    groups: int
+    n: int
+    """Batch."""
+    c: int
+    """Channels of the group."""
+    m: int
+    """Filters of the group."""
+    e: int
+    f: int
+    r: int
+    s: int
+    row_step: int
+    """Input rows from one output row to the next that are used, min(U, R)."""
+    col_step: int
+    """Input columns from one position to the next that are used, min(U, S)."""
+
+    @classmethod
+    def of(cls, layer: Layer) -> GroupShape:
+        """Return the shape of one group of `layer`."""
+        return cls(
+            groups=layer.groups, n=layer.n, c=layer.c // layer.groups, m=layer.m // layer.groups,
+            e=layer.e, f=layer.f, r=layer.r, s=layer.s,
+            row_step=min(layer.stride, layer.r), col_step=min(layer.stride, layer.s),
+        )  # fmt: skip
+
+    @property
+    def columns(self) -> int:
+        """Input columns that are used, padding included: the H of the published rule."""
+        return (self.f - 1) * self.col_step + self.s
+
+    @property
+    def weights(self) -> int:
+        """Weights of the group."""
+        return self.m * self.c * self.r * self.s
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the group over the batch."""
+        return self.n * self.m * self.e * self.f
+
+    def strip_rows(self, e: Any) -> Any:
+        """Return the input rows that `e` output rows use."""
+        return (e - 1) * self.row_step + self.r
+
+    def ifmap_bits(self, n: Any, e: Any, q: Any, r: Any, activation_bits: int) -> Any:
+        """Return the size of the ifmap tile in the GLB [bits]."""
+        return n * q * r * self.columns * self.strip_rows(e) * activation_bits
+
+    def psum_bits(self, m: Any, n: Any, e: Any, psum_bits: int) -> Any:
+        """Return the size of the psums in the GLB [bits]."""
+        return m * n * self.f * e * psum_bits
+
+
+def psum_room_bits(glb_bits: Any, ifmap_bits: Any, bank_bytes: int) -> Any:
+    """Return what an ifmap tile leaves for psums in the GLB [bits]; may be negative.
+
+    With banks, a bank holds ifmap or psums, never both.
+    """
+    if not bank_bytes:
+        return glb_bits - ifmap_bits
+    bank = bank_bytes * 8
+    return (floor_div(glb_bits, bank) - ceil_div(ifmap_bits, bank)) * bank
+
+
+@lru_cache(maxsize=4096)
+def real_rows(layer: Layer) -> NDArray[np.int64]:
+    """Return the unpadded input rows fetched over all strips, for strips of 0, 1, ... E rows.
+
+    Entry 0 is unused.  Rows in two strips (the halo) count twice, skipped rows not at all.
+    """
+    out = np.zeros(layer.e + 1, dtype=np.int64)
+    low, high = layer.padding, layer.padding + layer.h
+
+    def inside(first: NDArray[np.int64], last: NDArray[np.int64]) -> int:
+        return int(np.maximum(np.minimum(last, high) - np.maximum(first, low), 0).sum())
+
+    if layer.r <= layer.stride:
+        top = np.arange(layer.e) * layer.stride
+        out[1:] = inside(top, top + layer.r)
+        return out
+    for e in range(1, layer.e + 1):
+        start = np.arange(0, layer.e, e)
+        end = np.minimum(start + e, layer.e)
+        out[e] = inside(start * layer.stride, (end - 1) * layer.stride + layer.r)
+    return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passes:
+    """Counts of one layer under one mapping each; arrays of one shape."""
+
+    passes: Any
+    """Passes of the array, all groups."""
+    filter_loads: Any
+    """Passes that load new filter words."""
+    compute_cycles: Any
+    """Cycles of the array without waiting for GLB or DRAM."""
+    products: Any
+    """Products computed, idle filters and channels of the last passes included."""
+    ifmap_dram_words: Any
+    """Ifmap words fetched, padding included."""
+    filter_dram_words: Any
+    ofmap_dram_words: Any
+    ifmap_glb_words: Any
+    """Ifmap words from GLB to array."""
+    filter_glb_words: Any
+    """Filter words from the filter buffer to the array."""
+    psum_glb_words: Any
+    """Psum words written to the GLB, and as many read (the last read is the output's)."""
+    interval: Any
+    """Cycles of one tap."""
+    tile_fetches: Any
+    """How often the whole ifmap comes from DRAM."""
+    last_channels: Any
+    """Channel groups; a psum goes to the GLB once for each."""
+
+    @property
+    def dram_words(self) -> Any:
+        """Words between DRAM and GLB, the second objective of the mapper."""
+        return self.ifmap_dram_words + self.filter_dram_words + self.ofmap_dram_words
+
+    @property
+    def glb_words(self) -> Any:
+        """Words between GLB and array, the third objective of the mapper."""
+        return self.ifmap_glb_words + self.filter_glb_words + 2 * self.psum_glb_words
+
+
+def count_passes(
+    shape: GroupShape,
+    designs: DesignArrays,
+    *,
+    m: Any,
+    n: Any,
+    e: Any,
+    p: Any,
+    q: Any,
+    r: Any,
+    t: Any,
+) -> Passes:
+    """Count passes, cycles and words of a layer; only the scalars of `designs` are used.
+
+    Arrays give float64 arrays whose values are whole numbers; nothing is checked (see `dse.rules`).
+    """
+    g = shape
+    strips = ceil_div(g.e, e)
+    images = ceil_div(g.n, n)
+    channel_groups = ceil_div(g.c, q * r)
+    filter_groups = ceil_div(g.m, p * t)
+    blocks = ceil_div(g.m, m)
+    tiles = images * strips
+    passes = g.groups * tiles * channel_groups * filter_groups
+    # All filters of the group in the array at once: they stay there for all strips and images.
+    resident = (channel_groups == 1) & (filter_groups == 1)
+    loads = np.where(resident, g.groups, passes)
+    interval = psum_interval(p, designs.psum_latency, designs.macro)
+    window, load = (0, 0) if designs.loads_overlap else (q * g.s, p * q * g.s)
+    cycles = passes * (n * (window + g.f * q * g.s * interval) + designs.fill_cycles) + loads * load
+    products = passes * (g.r * e * r * t) * (n * g.f * p * q * g.s)
+    buffered = m * (g.c * g.r * g.s * designs.weight_bits) <= designs.filter_buffer_bytes * 8
+    # The tile is the whole input of the group: it is not fetched again for the next block.
+    whole = (channel_groups == 1) & (tiles == 1)
+    fetches = np.where(whole, 1, blocks)
+    ifmap = g.groups * g.n * g.c * g.columns * (g.e * g.row_step + strips * (g.r - g.row_step))
+    weights = g.groups * g.weights
+    outputs = g.groups * g.outputs
+    return Passes(
+        passes=passes,
+        filter_loads=loads,
+        compute_cycles=cycles,
+        products=products,
+        ifmap_dram_words=ifmap * fetches,
+        filter_dram_words=weights * np.where(resident | buffered, 1, tiles),
+        ofmap_dram_words=outputs + 0 * passes,
+        ifmap_glb_words=ifmap * filter_groups,
+        filter_glb_words=weights * np.where(resident, 1, tiles),
+        psum_glb_words=outputs * channel_groups,
+        interval=interval,
+        tile_fetches=fetches,
+        last_channels=channel_groups,
+    )
