@@ -1,7 +1,7 @@
-"""`python benchmarks/flattening.py [library]`: what synthesizing a PE by parts costs against flat.
+"""`python -m benchmarks.flattening [library]`: what synthesizing a PE by parts costs against flat.
 
-Prints area, critical path and synthesis time of the PE at 12/224/24 words, each PE type, once as parts that
-are joined afterwards (what every datapoint is) and once as one module.
+Prints area, critical path and synthesis time of the PE at 12/224/24 words for each PE type, once as
+parts that are joined afterwards (what every datapoint is) and once as one module.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from flows.libraries import find_library
 from flows.liberty import read_liberty
+from flows.libraries import find_library
 from flows.netlist import area_um2, read_netlist
 from flows.sta import critical_path
 from flows.synthesis import synthesize

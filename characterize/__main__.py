@@ -166,7 +166,7 @@ def _breakdown(arguments: argparse.Namespace) -> int:
             f"no datapoint at 12/224/24 words for {arguments.pe or 'any PE type'} on "
             f"{arguments.library}; measure it with `make characterize`"
         )
-    records = rows.to_dict("records")
+    records = [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
     if arguments.json:
         print(json.dumps(records, indent=2, sort_keys=True, default=str))
         return 0

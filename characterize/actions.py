@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from flows.activity import Activity, Statistic, propagate
+from flows.errors import FlowError
 from flows.netlist import Netlist
 
 __all__ = ["CONTROL_ACTIVITY", "FILTERS_PER_TAP", "Action", "action_activity"]
@@ -26,6 +27,8 @@ __all__ = ["CONTROL_ACTIVITY", "FILTERS_PER_TAP", "Action", "action_activity"]
 FILTERS_PER_TAP = 16
 """Products an activation is used for before the next one is read (p of the Eyeriss mappings)."""
 CONTROL_ACTIVITY = 0.1
+SETTLED = 0.01
+"""Largest change of a register's statistic that is left when its iteration ends."""
 
 _ON, _OFF, _STILL = Statistic(1.0, 0.0), Statistic(0.0, 0.0), Statistic(0.5, 0.0)
 _RANDOM = Statistic(0.5, 0.5)
@@ -59,15 +62,18 @@ def action_activity(netlist: Netlist, action: Action) -> Activity:
     pins |= {f"control.{name}": _STILL for name in _ADDRESSES}
     pins |= dict.fromkeys(_DATA, _STILL)
     pins["control.step"] = _ON
+    pins["rst"] = _OFF
     pins |= _CHANGES[action](netlist)
     busy = Statistic(0.5, 0.0 if action is Action.IDLE else CONTROL_ACTIVITY)
-    return propagate(
-        netlist,
-        {name: statistic for name, statistic in pins.items() if name in netlist.names},
-        inputs=_STILL,
-        registers=_STILL,
-        register_pins={"control": busy},
+    activity = propagate(
+        netlist, pins, inputs=_STILL, registers=_STILL, register_pins={"control": busy}
     )
+    if activity.residual > SETTLED:
+        raise FlowError(
+            f"the activity of {action.value} must settle within {SETTLED:g}, but still changes by "
+            f"{activity.residual:.2g} after {activity.iterations} iterations"
+        )
+    return activity
 
 
 def _counting(netlist: Netlist, name: str, rate: float = 1.0) -> Pins:

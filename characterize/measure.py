@@ -117,6 +117,11 @@ def _figures(task: Task, work: Path) -> dict[str, Any]:
     work.mkdir(parents=True)
     top, modules = pe_modules(PE(task.config))
     made = synthesize(modules, top, task.library, work_dir=work, cache_dir=cache)
+    if made.cells_without_area:
+        raise FlowError(
+            f"library {task.library.name} gives no area for {', '.join(made.cells_without_area)}, "
+            f"which this PE needs; its area would be too small"
+        )
     timing = critical_path(
         made.netlist_verilog,
         top,

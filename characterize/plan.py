@@ -64,7 +64,7 @@ def make_plan(name: str, pe_type: str, *, seed: int = 1) -> list[PEConfig]:
 
 
 def _points(pe_type: str, count: int, seed: int, **fixed: Any) -> list[PEConfig]:
-    corners = [
+    corners: list[dict[str, Any]] = [
         dict(zip(SIZES, corner, strict=True))
         for corner in itertools.product(*((sizes[0], sizes[-1]) for sizes in SIZES.values()))
     ]
@@ -72,7 +72,7 @@ def _points(pe_type: str, count: int, seed: int, **fixed: Any) -> list[PEConfig]
     sequence = qmc.Sobol(len(SIZES), scramble=True, seed=np.random.default_rng(seed))
     while len(chosen) < count:
         for unit in sequence.random(8):
-            point = {
+            point: dict[str, Any] = {
                 name: sizes[int(u * len(sizes))]
                 for u, (name, sizes) in zip(unit, SIZES.items(), strict=True)
             }

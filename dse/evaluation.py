@@ -11,6 +11,7 @@ loads, psums and memory accesses come on top.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from models.pe_ppa import PEPPA
 from models.ppa import PPAModel
 from models.sram import Glb, SramModel
 
-from .designs import DesignArrays
+from .designs import MAPPING_KEYS, DesignArrays
 from .mapper import MappingArrays, map_layer
 from .performance import LayerPerformance, layer_performance
 from .space import Space
@@ -188,9 +189,9 @@ def evaluate(
 
 def _designs(variant: Variant, space: Space, pe: PEPPA, glb: Glb) -> DesignArrays:
     columns = space.columns
-    keys = ("rows", "cols", "ifmap_spad", "filter_spad", "psum_spad", "glb_kib")
+    keys: dict[str, Any] = {name: columns[name].astype(np.int64) for name in MAPPING_KEYS}
     return DesignArrays(
-        **{name: columns[name].astype(np.int64) for name in keys},
+        **keys,
         # A macro whose cycle is longer than the clock's takes a word every few cycles.
         glb_bytes_per_cycle=columns["glb_bytes_per_cycle"] / glb.interval_cycles(pe.period_ns),
         dram_bytes_per_cycle=columns["dram_gb_per_s"] * pe.period_ns,

@@ -117,9 +117,7 @@ def _explore(arguments: argparse.Namespace) -> None:
     variants = fitted_variants(model, sorted(types), arguments.spads or SPAD_KINDS)
     exhaustive = arguments.exhaustive
     space = (
-        exhaustive_space()
-        if exhaustive
-        else sample_space(arguments.samples, seed=arguments.seed)
+        exhaustive_space() if exhaustive else sample_space(arguments.samples, seed=arguments.seed)
     )
     dram = dram_kind(arguments.dram)
     start = time.perf_counter()
@@ -155,7 +153,8 @@ def _explore(arguments: argparse.Namespace) -> None:
 
 
 def _default_folder(network: str, library: str, exhaustive: bool) -> Path:
-    safe = [re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._") or "own" for name in (network, library)]
+    names = (network, library)
+    safe = [re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._") or "own" for name in names]
     return Path("build/explore") / ("-".join(safe) + ("-exhaustive" if exhaustive else ""))
 
 
@@ -179,7 +178,6 @@ def _speed_text(model: PPAModel, points: int, seconds: float) -> str:
         f"Explored {points:,} design points in {seconds:.2f} s, {each * 1e6:.1f} µs each; measuring "
         f"the PE of one took {measured:.1f} s on average: {measured / each:.1e} times as long."
     )
-
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def pareto_front(maximize: NDArray[np.float64], minimize: NDArray[np.float64]) -
     Parameters
     ----------
     maximize, minimize
-        One value a point, shape (n,); points with a value that is not finite are never on the front.
+        One value a point, shape (n,); a point with a value that is not finite is left out.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The picture of an exploration: energy against performance per area, relative to the best INT16."""
+"""The picture of an exploration: energy and performance per area, relative to the best INT16."""
 
 from __future__ import annotations
 

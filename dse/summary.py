@@ -86,9 +86,7 @@ def point_record(evaluation: Evaluation, space: Space, index: int) -> dict[str, 
         "perf_per_area": evaluation.perf_per_area,
         "on_chip_mj": evaluation.on_chip_mj,
         "total_mj": evaluation.total_mj,
-        **{
-            name.replace("_pj", "_mj"): getattr(evaluation.energy, name) * 1e-9 for name in _PARTS
-        },
+        **{name.replace("_pj", "_mj"): getattr(evaluation.energy, name) * 1e-9 for name in _PARTS},
     }
     return {
         "variant": evaluation.variant.name,

@@ -1,7 +1,7 @@
 """Energy of the clock port: what charging the clock pins of a netlist costs in every cycle.
 
-The clock port is driven from outside, so its load is in no cell's energy.  Only the pins count here;
-the wires and buffers that would carry the clock to them (the clock tree) are left out.
+The clock port is driven from outside, so its load is in no cell's energy.  Only the pins count
+here; wires and buffers that would carry the clock to them (the clock tree) are left out.
 """
 
 from __future__ import annotations

@@ -81,10 +81,10 @@ class CellLibrary:
                     copy.write(chunk)
             if digest.hexdigest()[:16] != self.digest:
                 raise LibertyError(f"{self.path} must not change while it is used, and did")
-            os.replace(partial, target)
+            Path(partial).replace(target)
         finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(partial)
+                Path(partial).unlink()
         return target
 
 
@@ -160,7 +160,7 @@ def _open(name: str, path: Path) -> CellLibrary:
 def _chunks(path: Path) -> Generator[bytes, None, None]:
     """Yield the unpacked content piece by piece; the whole never stands in memory."""
     try:
-        with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as file:
+        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except (OSError, EOFError, zlib.error) as error:

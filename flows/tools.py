@@ -120,7 +120,7 @@ def run_tool(
         It ended with an error or ran longer than `timeout_s` [s].
     """
     stream = log.with_name(log.name + ".out") if log.name in command else log
-    with open(stream, "wb") as output:
+    with stream.open("wb") as output:
         try:
             process = subprocess.Popen(
                 list(command),

@@ -1,5 +1,7 @@
-"""`python -m flows.warm`: start Yosys once, so that its WebAssembly is compiled and later runs start
-in a second.  Done by set-up; without it the first measurement pays for it."""
+"""`python -m flows.warm`: start Yosys once, so that its WebAssembly is compiled.
+
+Later runs then start in a second.  Done by set-up; without it the first measurement pays for it.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from flows.errors import LibraryNotFound
 from flows.libraries import find_library
 
 ROOT = Path(__file__).parents[2]
-PLAN = "- {ifmap_spad: 4, filter_spad: 8, psum_spad: 4}\n- {ifmap_spad: 4, filter_spad: 8, psum_spad: 5}\n"
+PLAN = "".join(f"- {{ifmap_spad: 4, filter_spad: 8, psum_spad: {n}}}\n" for n in (4, 5))
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ def test_comments_docstrings_and_space_do_not_count() -> None:
     assert code_of(told) == code_of(plain)
 
 
-@pytest.mark.parametrize("other", ["def f(x):\n    return x + 2\n", "def g(x):\n    return x + 1\n"])
+@pytest.mark.parametrize(
+    "other", ["def f(x):\n    return x + 2\n", "def g(x):\n    return x + 1\n"]
+)
 def test_code_counts(other: str) -> None:
     assert code_of("def f(x):\n    return x + 1\n") != code_of(other)
 

@@ -216,7 +216,7 @@ def test_other_recipes_compute_the_same(
     assert (wrong, moves > 1000) == (0, True)
 
 
-def test_netlist_form(result: Synthesis, library: CellLibrary) -> None:
+def test_netlist_form(result: Synthesis) -> None:
     text = result.netlist_verilog.read_text()
     assert "signed" not in text and "assign {" not in text and text.count("endmodule") == 1
     cells = cells_of(result)
@@ -331,7 +331,7 @@ def test_tool_that_leaves_half_a_file(
     assert not (tmp_path / "parts").exists()
 
 
-def test_fanout_is_limited(result: Synthesis, library: CellLibrary, folder: Path) -> None:
+def test_fanout_is_limited(library: CellLibrary, folder: Path) -> None:
     ports = "input clk, input d, input [7:0] en, output [199:0] q"
     text = f"""module wide({ports});
       reg [199:0] r = 0; assign q = r; integer i;

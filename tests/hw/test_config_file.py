@@ -42,5 +42,5 @@ def test_errors_name_file_key_and_remedy(tmp_path: Path, text: str, message: str
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read .*nothing.yaml"):
+    with pytest.raises(ConfigError, match=r"cannot read .*nothing\.yaml"):
         load_config(tmp_path / "nothing.yaml", PEConfig)
