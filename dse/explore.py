@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import re
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     space = parser.add_argument_group("design points")
     space.add_argument("--exhaustive", action="store_true", help="the whole default space")
     space.add_argument(
-        "--samples", type=int, default=20_000, metavar="N", help="points per variant (20,000)"
+        "--samples", type=int, default=20_000, metavar="N", help="points per PE type (20,000)"
     )
     space.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the sample")
     space.add_argument(
@@ -116,13 +117,17 @@ def _explore(arguments: argparse.Namespace) -> None:
     types = {*arguments.pe, BASELINE} if arguments.pe else ()
     variants = fitted_variants(model, sorted(types), arguments.spads or SPAD_KINDS)
     exhaustive = arguments.exhaustive
+    # The kind of scratchpad is an axis of the space: a PE type's points are those of all kinds.
+    kinds = len({variant.spad_kind for variant in variants})
     space = (
-        exhaustive_space() if exhaustive else sample_space(arguments.samples, seed=arguments.seed)
+        exhaustive_space()
+        if exhaustive
+        else sample_space(-(-arguments.samples // kinds), seed=arguments.seed)
     )
     dram = dram_kind(arguments.dram)
     start = time.perf_counter()
-    # numpy releases the interpreter while it computes, so threads share the work of two cores.
-    with ThreadPoolExecutor(max_workers=1 if exhaustive else 2) as pool:
+    # Forked processes start at once, and share what was imported and loaded.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
         tasks = [
             pool.submit(evaluate, v, space, network, model=model, sram=sram, dram=dram)
             for v in variants
@@ -175,8 +180,9 @@ def _speed_text(model: PPAModel, points: int, seconds: float) -> str:
     each = seconds / points
     measured = model.file.measuring_seconds / model.file.datapoints
     return (
-        f"Explored {points:,} design points in {seconds:.2f} s, {each * 1e6:.1f} µs each; measuring "
-        f"the PE of one took {measured:.1f} s on average: {measured / each:.1e} times as long."
+        f"Explored {points:,} design points in {seconds:.2f} s, {each * 1e6:.1f} µs each; "
+        f"measuring the PE of one took {measured:.1f} s on average, {measured / each:.1e} times as "
+        f"long."
     )
 
 

@@ -25,6 +25,9 @@ _FILTERS_PER_PE = np.array([1, 2, 3, 4, 6, 8, 12, 16])[:, None]
 _SHORT = 4
 """Filters per PE below which the GLB counts as short of room for psums."""
 
+_LARGE = (32, 512, 64)
+"""Ifmap, filter and psum scratchpad [words] that rank the places of all smaller ones."""
+
 _LEVELS = 16
 """Distinct psum scratchpads up to which bounds tell them apart."""
 
@@ -100,10 +103,17 @@ def rank_places(g: GroupShape, d: DesignArrays) -> PlaceRanking:
     sizes, level = np.unique(d.psum_spad, return_inverse=True)
     if sizes.size > _LEVELS:
         sizes, level = sizes[-1:], np.zeros(len(d), dtype=np.int64)
-    least, fewest = _fewest_filter_cycles(g, d, table_n, table_t, row, p, sizes)
+    # The order must not depend on which designs stand together: it is that of large scratchpads.
+    ifmap, filters, psum = (
+        max(int(column.max(initial=1)), large)
+        for column, large in zip((d.ifmap_spad, d.filter_spad, d.psum_spad), _LARGE, strict=True)
+    )
+    most_p = min(psum, filters // g.s, g.m)
+    sizes = np.append(sizes, psum)
+    least, fewest = _fewest_filter_cycles(g, d, table_n, table_t, row, p, sizes, most_p)
     run: Any = tiles * least
     fill: Any = tiles * d.fill_cycles * fewest
-    most_q = int(min(d.ifmap_spad.max() // g.s, g.c))
+    most_q = min(ifmap // g.s, g.c)
     channels: Any = ceil_div(g.c, r)
     fills: Any = ceil_div(g.c, r * most_q) * fill
     bound: Any = channels * run[-1] + fills
@@ -176,13 +186,20 @@ def _with_filters(
 
 
 def _fewest_filter_cycles(
-    g: GroupShape, d: DesignArrays, table_n: Any, table_t: Any, row: Any, p: Any, sizes: Any
+    g: GroupShape,
+    d: DesignArrays,
+    table_n: Any,
+    table_t: Any,
+    row: Any,
+    p: Any,
+    sizes: Any,
+    most_p: int,
 ) -> tuple[Any, Any]:
     """Return the fewest cycles (for each psum scratchpad in `sizes`) and passes of all filters.
 
-    For one channel and one tile; `p` is the most filters per PE.
+    For one channel and one tile; `p` is the most filters per PE that the GLB allows, `most_p` what
+    the largest scratchpads allow.
     """
-    most_p = int(min(d.psum_spad.max(), d.filter_spad.max() // g.s, g.m))
     filters = np.arange(1, most_p + 1)
     groups = ceil_div(g.m, table_t[:, None] * filters)
     cycles = run_cycles(g, d, table_n[:, None], filters, 1) - d.fill_cycles

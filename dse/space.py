@@ -53,7 +53,10 @@ def exhaustive_space() -> Space:
     """Return every point of the default space."""
     grids = np.meshgrid(*AXES.values(), indexing="ij")
     columns = {name: grid.ravel() for name, grid in zip(AXES, grids, strict=True)}
-    return Space(columns=columns, how=f"all {len(columns['rows']):,} points of the default space")
+    return Space(
+        columns=columns,
+        how=f"all {len(columns['rows']):,} points of the default space for each kind of scratchpad",
+    )
 
 
 def sample_space(count: int = 20_000, *, seed: int = 1) -> Space:
@@ -85,8 +88,8 @@ def sample_space(count: int = 20_000, *, seed: int = 1) -> Space:
         name: np.array(values)[index[:, axis]] for axis, (name, values) in enumerate(AXES.items())
     }
     how = (
-        f"{count:,} of the {total:,} points of the default space: a Sobol sequence (seed {seed}) "
-        f"with all corners and the Eyeriss point"
+        f"{count:,} of the {total:,} points of the default space for each kind of scratchpad: a "
+        f"Sobol sequence (seed {seed}) with all corners and the Eyeriss point"
     )
     return Space(columns={k: v.astype(np.float64) for k, v in columns.items()}, how=how)
 

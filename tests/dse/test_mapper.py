@@ -27,7 +27,7 @@ def _count(layer: Layer, design: DesignArrays, mapping: Mapping) -> Passes:
 def _pairs(space: str, seed: int) -> list[tuple[Layer, DesignArrays]]:
     """Return seeded designs for every layer, of which the first is searched exhaustively.
 
-    The others are there because candidates are ranked for all designs of a call together.
+    The others are there because the mapper works on all designs of a call together.
     """
     layers, columns = (zoo_layers(), SPACE) if space == "default" else (special_layers() * 6, TINY)
     return [
@@ -127,3 +127,14 @@ def test_the_published_layers_map_to_the_published_cycles() -> None:
 def test_arrays_of_a_mapping() -> None:
     mapping = Mapping(m=4, n=1, e=2, p=2, q=1, r=1, t=2)
     assert MappingArrays.of(mapping).mapping(0) == mapping
+
+
+def test_a_mapping_does_not_depend_on_the_designs_beside_it() -> None:
+    for seed, layer in enumerate(zoo_layers()[::4]):
+        designs = sample(300, seed, SPACE, **WIDTHS[seed % len(WIDTHS)])
+        together = map_layer(layer, designs)
+        for index in range(0, 300, 60):
+            alone = map_layer(layer, designs.select([index]))
+            assert alone.feasible[0] == together.feasible[index]
+            for name in "mnepqrt":
+                assert getattr(alone, name)[0] == getattr(together, name)[index]

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dse.evaluate import main as evaluate_main
+from dse.explore import main
+
+FEW = ["--network", "resnet20", "--samples", "800"]
+
+
+def test_one_json_value_with_the_whole_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*FEW, "--json", "-o", str(tmp_path)]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((tmp_path / "summary.json").read_text())
+    variants = {(best["variant"], best["spad_kind"]) for best in result["best"]}
+    assert len(variants) == 12
+    assert len(result["best"]) == 36
+    for best in result["best"]:
+        assert sum(best["share"].values()) == pytest.approx(1)
+        assert best["spread"] >= 1
+        if best["pe_type"] == "int16":
+            assert best["gain_same_spads"] <= 1
+            assert best["gain_any_spads"] <= 1
+    assert max(b["gain_any_spads"] for b in result["best"] if b["pe_type"] == "int16") == 1
+    front = pd.read_csv(tmp_path / "front.csv")
+    assert front["perf_per_area"].is_monotonic_decreasing
+    assert front["on_chip_mj"].is_monotonic_decreasing
+    assert (tmp_path / "exploration.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_report_shows_gains_splits_spread_and_what_is_not_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*FEW, "-o", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    for text in (
+        "gain, same spads",
+        "spread",
+        "arithmetic %",
+        "DRAM %",
+        "Pareto front",
+        "Not counted: bias",
+        "Not counted: the networks",
+        "CACTI",
+        "held-out",
+    ):
+        assert text in out
+
+
+def test_a_point_of_the_front_evaluates_to_the_same_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*FEW, "--json", "-o", str(tmp_path)]) == 0
+    for point in json.loads(capsys.readouterr().out)["front"][:3]:
+        kind = point["spad_kind"]
+        saturating = point["variant"].partition("/sat")[2]
+        config = tmp_path / "point.yaml"
+        config.write_text(
+            json.dumps(
+                {
+                    "pe": {
+                        "pe_type": point["pe_type"],
+                        **{n: point[n] for n in ("ifmap_spad", "filter_spad", "psum_spad")},
+                        **{f"{n}_spad_kind": kind for n in ("ifmap", "filter", "psum")},
+                        "psum_bits": int(saturating) if saturating else None,
+                    },
+                    **{
+                        name: point[name]
+                        for name in (
+                            "rows",
+                            "cols",
+                            "glb_kib",
+                            "glb_bytes_per_cycle",
+                            "dram_gb_per_s",
+                        )
+                    },
+                }
+            )
+        )
+        assert evaluate_main(["--config", str(config), "--network", "resnet20", "--json"]) == 0
+        total = json.loads(capsys.readouterr().out)["total"]
+        for name in ("latency_ms", "area_mm2", "on_chip_mj", "total_mj", "perf_per_area"):
+            assert total[name] == pytest.approx(point[name], rel=1e-9)
+
+
+def test_a_users_own_table_is_explored(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("name,c,h,w,m,r,s,padding\nfirst,3,32,32,16,3,3,1\nsecond,16,32,32,16,3,3,1\n")
+    arguments = ["--network", str(table), "--samples", "800", "--pe", "int8", "-o", str(tmp_path)]
+    assert main(arguments) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--network", "vgg61"], 2, "vgg16"),
+        (["--network", "resnet20", "--pe", "int9"], 2, "--pe must be one of"),
+        (["--network", "resnet20", "--samples", "10"], 2, "samples must be from 300"),
+        (["--network", "resnet20", "--batch", "0"], 2, "--batch must be at least 1"),
+        (["--network", "resnet20", "--seed", "-1"], 2, "--seed must not be negative"),
+        (["--network", "resnet20", "--library", "nothing"], 1, "nothing"),
+        (["--network", "nowhere/table.yaml"], 2, "nowhere/table.yaml"),
+    ],
+)
+def test_mistakes_get_one_clear_message(
+    arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == status
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert message in err
+
+
+def test_a_design_that_cannot_run_a_layer_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "small.yaml"
+    config.write_text("pe: {pe_type: int8, ifmap_spad: 8}\nrows: 8\n")
+    assert evaluate_main(["--config", str(config), "--network", "alexnet"]) == 1
+    assert "conv1: filter row longer than the ifmap scratchpad" in capsys.readouterr().err
