@@ -124,7 +124,7 @@ def _measure(arguments: argparse.Namespace) -> int:
                 print(f"failed: {_name(row)}: {row['message']}", file=sys.stderr)
     print(
         f"{summary.measured} measured, {summary.cached} already in {arguments.store}, "
-        f"{summary.failed} failed",
+        f"{summary.failed} failed" + (" (--retry-failed tries again)" if summary.failed else ""),
         file=sys.stderr,
     )
     return 1 if summary.failed else 0

@@ -24,7 +24,8 @@ __all__ = ["code_of", "flow_digest", "generator_digest"]
 
 _HW = Path(hw.__file__).parent
 _NOT_MEASURING = ("__init__.py", "errors.py", "simulation.py", "tools.py", "warm.py")
-_NOT_GENERATOR = ("registry.py", "golden.py", "row_pass.py", "__init__.py")
+_SHARED = ("control", "datapath", "part", "pe", "pe_type", "spad")
+"""Modules of `hw.pe` that generate every PE."""
 
 
 def code_of(source: str) -> str:
@@ -63,15 +64,13 @@ def _digest(files: Iterable[Path]) -> str:
 @functools.cache
 def generator_digest(pe_type: str) -> str:
     """Return the digest of the sources that generate the hardware of one PE type."""
-    types = {name: sys.modules[t.product.__module__] for name, t in PE_TYPES.items()}
-    of_types = {Path(str(module.__file__)) for module in types.values()}
-    shared = {path for path in (_HW / "pe").glob("*.py") if path.name not in _NOT_GENERATOR}
-    formats = {
-        Path(str(sys.modules[type(fmt).__module__].__file__))
-        for fmt in (PE_TYPES[pe_type].weight, PE_TYPES[pe_type].activation)
+    kind = PE_TYPES[pe_type]
+    shared = {_HW / "config.py", *(_HW / "pe" / f"{name}.py" for name in _SHARED)}
+    own = {
+        kind.product.__module__,
+        *(type(fmt).__module__ for fmt in (kind.weight, kind.activation)),
     }
-    own = {Path(str(types[pe_type].__file__))}
-    return _digest((shared - of_types) | own | formats | {_HW / "config.py"})
+    return _digest(shared | {Path(str(sys.modules[name].__file__)) for name in own})
 
 
 @functools.cache

@@ -73,3 +73,11 @@ POINTS = {
 def test_convolutions(pe_type: str, point: str) -> None:
     config = PEConfig(pe_type=pe_type, **POINTS[point])
     simulate(config, "tests.hw.pe.pe_bench", BENCH_SEED=7, BENCH_PASSES=12)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [11, 12, 13])
+@pytest.mark.parametrize("point", POINTS)
+def test_many_convolutions(pe_type: str, point: str, seed: int) -> None:
+    config = PEConfig(pe_type=pe_type, **POINTS[point])
+    simulate(config, "tests.hw.pe.pe_bench", BENCH_SEED=seed, BENCH_PASSES=60)
