@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import re
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from models.ppa import PPAModel
 from models.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 
 from .errors import DesignError, DseError, WorkloadError
-from .evaluation import evaluate
+from .parallel import evaluate_all
 from .plots import plot_exploration
 from .report import as_json, text_report, write_files
 from .space import exhaustive_space, sample_space
@@ -126,13 +124,7 @@ def _explore(arguments: argparse.Namespace) -> None:
     )
     dram = dram_kind(arguments.dram)
     start = time.perf_counter()
-    # Forked processes start at once, and share what was imported and loaded.
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
-        tasks = [
-            pool.submit(evaluate, v, space, network, model=model, sram=sram, dram=dram)
-            for v in variants
-        ]
-        evaluations = [task.result()[0] for task in tasks]
+    evaluations = evaluate_all(variants, space, network, model=model, sram=sram, dram=dram)
     seconds = time.perf_counter() - start
     energy = _ENERGIES[arguments.energy]
     summary = summarize(evaluations, space, front_energy=energy)

@@ -7,6 +7,7 @@ bound on the compute cycles of any mapping that uses it, so the mapper can stop 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,9 +88,10 @@ def run_cycles(g: GroupShape, d: DesignArrays, n: Any, p: Any, q: Any) -> Any:
     return n * (load + g.f * q * g.s * interval) + p * load + d.fill_cycles
 
 
-def tight_values(total: int) -> list[int]:
+@lru_cache(maxsize=4096)
+def tight_values(total: int) -> tuple[int, ...]:
     """Return the sizes that split `total` into parts without a smaller size giving as few parts."""
-    return sorted({ceil_div(total, parts) for parts in range(1, total + 1)})
+    return tuple(sorted({-(-total // parts) for parts in range(1, total + 1)}))
 
 
 def rank_places(g: GroupShape, d: DesignArrays) -> PlaceRanking:

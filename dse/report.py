@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from tabulate import tabulate
 
 from hw.atomic_file import write_atomically
 
 from .evaluation import NOT_COUNTED
-from .space import AXES
 from .summary import Summary
 from .workloads import COUNTED
 
@@ -163,7 +163,9 @@ def write_files(summary: Summary, facts: Mapping[str, Any], folder: Path) -> lis
     paths = [folder / name for name in ("summary.json", "front.csv", "best.csv")]
     write_atomically(paths[0], as_json(summary, facts) + "\n")
     for path, rows in zip(paths[1:], (summary.front, best), strict=True):
-        table = pd.DataFrame(rows)
-        write_atomically(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n"))
-    assert set(AXES) <= set(pd.DataFrame(summary.front).columns)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(path, text.getvalue())
     return paths

@@ -7,7 +7,6 @@ Builds are kept in a folder named by the digest of their sources, so equal hardw
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
@@ -34,7 +33,7 @@ def run_bench(
     verilog, top
         The design's text and the name of its top module.
     bench
-        Importable module with the cocotb tests.
+        Module with the cocotb tests, importable from here.
     build_root
         Folder below which the build is kept.
     settings
@@ -73,10 +72,7 @@ def run_bench(
             build_dir=build_dir,
             test_dir=test_dir,
             seed=seed,
-            extra_env={
-                "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]),
-                **(settings or {}),
-            },
+            extra_env=dict(settings or {}),
             results_xml=str((test_dir / "results.xml").resolve()),
             log_file=test_dir / "test.log",
         )
