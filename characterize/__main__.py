@@ -156,6 +156,18 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return tabulate(body, heads, floatfmt=".4g", intfmt="d")
 
 
+_SPLITS = (
+    ("Area [µm²] and critical path", "area_{}_um2", "area_um2", "critical_path_ns", "path [ns]"),
+    (
+        "Energy of a product [pJ] and leakage",
+        "product_{}_pj",
+        "product_pj",
+        "leakage_uw",
+        "leak [µW]",
+    ),
+)
+
+
 def _breakdown(arguments: argparse.Namespace) -> int:
     """Print the split of the Eyeriss point (12/224/24) for one PE type or all of them."""
     table = load(arguments.library, store=arguments.store)
@@ -170,27 +182,25 @@ def _breakdown(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(records, indent=2, sort_keys=True, default=str))
         return 0
-    for unit, pattern, total in (
-        ("µm²", "area_{}_um2", "area_um2"),
-        ("pJ", "product_{}_pj", "product_pj"),
-    ):
-        heads = [
-            "PE point",
-            "psum [bit]",
-            *(f"{part} [{unit}]" for part in PARTS),
-            f"total [{unit}]",
-        ]
+    heads = ["PE type", "spads", "psum bits", *(part.replace("_", " ") for part in PARTS), "total"]
+    for title, part_name, total, other, other_title in _SPLITS:
         body = [
             [
-                _name(row),
-                row["psum_width"],
-                *(row[pattern.format(part)] for part in PARTS),
-                row[total],
+                *(row[name] for name in ("pe_type", "filter_spad_kind", "psum_width")),
+                *(_digits(row[part_name.format(part)]) for part in PARTS),
+                *(_digits(row[name]) for name in (total, other)),
             ]
             for row in records
         ]
-        print(tabulate(body, heads, floatfmt=".4g"), end="\n\n")
+        print(f"{title}, {arguments.library}, 12/224/24 words")
+        print(tabulate(body, [*heads, other_title], disable_numparse=True), end="\n\n")
+    print("macro: without the memories; `python -m models.predict` adds them from the SRAM model")
     return 0
+
+
+def _digits(value: float) -> str:
+    """Return four significant digits without an exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}".rstrip(".")
 
 
 def _status(arguments: argparse.Namespace) -> int:
