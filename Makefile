@@ -84,7 +84,7 @@ test: tools lint
 	@$(PY) -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 test-long: tools $(READY_DEV)
-	@$(PY) -m pytest -m long $(PYTEST_ARGS)
+	@$(PY) -m pytest -m long -n 2 --dist worksteal $(PYTEST_ARGS)
 
 clean:
 	rm -rf build/sim build/characterize

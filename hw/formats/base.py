@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ConfigError
 
-__all__ = ["NumberFormat", "check_codes", "encode_nearest"]
+__all__ = ["NumberFormat", "check_code", "check_codes", "check_parameter", "encode_nearest"]
 
 
 @runtime_checkable
@@ -75,3 +75,22 @@ def encode_nearest(fmt: NumberFormat, values: ArrayLike) -> NDArray[np.int64]:
     below, above = wanted - table[upper - 1], table[upper] - wanted
     take_lower = (below < above) | ((below == above) & (codes[upper - 1] % 2 == 0))
     return codes[np.where(take_lower, upper - 1, upper)]
+
+
+def check_code(code: object, bits: int, name: str) -> int:
+    """Return one code as int; `ConfigError` where it is no integer from 0 to 2**bits - 1."""
+    if (
+        isinstance(code, bool)
+        or not isinstance(code, int | np.integer)
+        or not 0 <= code < 1 << bits
+    ):
+        raise ConfigError(
+            f"a code of {name} must be an integer from 0 to {(1 << bits) - 1}, not {code!r}"
+        )
+    return int(code)
+
+
+def check_parameter(name: str, value: object, low: int, high: int) -> None:
+    """Raise `ConfigError` unless a format's parameter is an integer from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{name} must be an integer from {low} to {high}, not {value!r}")
