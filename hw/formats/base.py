@@ -72,8 +72,9 @@ def encode_nearest(fmt: NumberFormat, values: ArrayLike) -> NDArray[np.int64]:
         raise ConfigError(f"{fmt} has no code for NaN")
     table, codes = _canonical_table(fmt)
     upper = np.clip(np.searchsorted(table, wanted), 1, len(table) - 1)
-    below, above = wanted - table[upper - 1], table[upper] - wanted
-    take_lower = (below < above) | ((below == above) & (codes[upper - 1] % 2 == 0))
+    # Not the two distances: a tiny value vanishes in them and looks like a tie.
+    middle = table[upper - 1] + (table[upper] - table[upper - 1]) / 2
+    take_lower = (wanted < middle) | ((wanted == middle) & (codes[upper - 1] % 2 == 0))
     return codes[np.where(take_lower, upper - 1, upper)]
 
 

@@ -50,3 +50,7 @@ def test_name_and_widths() -> None:
     assert (LightNN(2).bits, LightNN(2).storage_bits) == (7, 8)
     with pytest.raises(ConfigError, match="k must be 1 or 2, not 3"):
         LightNN(3)
+
+
+def test_a_tiny_value_keeps_its_sign() -> None:
+    assert LightNN(1).quantize([1e-30, -1e-30]).tolist() == [2.0**-7, -(2.0**-7)]
