@@ -14,6 +14,7 @@ from typing import Any
 from tabulate import tabulate
 
 from flows.errors import FlowError, LibraryNotFound
+from flows.liberty import read_liberty
 from flows.libraries import find_library
 from hw.command import run_command
 from hw.config import PEConfig
@@ -106,6 +107,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     if arguments.jobs is None or arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, not {arguments.jobs!r}")
     library = find_library(arguments.library)
+    read_liberty(library.path)  # what is wrong with a library is wrong for every point: say it once
     summary = run_campaign(
         points,
         library,
@@ -148,12 +150,12 @@ def _table(rows: list[dict[str, Any]]) -> str:
         "synthesis_seconds": "synthesis [s]",
     }
     body = [
-        [_name(row), row["psum_width"], *(row.get(name) for name in columns)]
+        [_name(row), row["psum_width"], *(_digits(row[name]) for name in columns)]
         for row in rows
         if row["status"] == "ok"
     ]
     heads = ["PE point", "psum [bit]", *columns.values()]
-    return tabulate(body, heads, floatfmt=".4g", intfmt="d")
+    return tabulate(body, heads, disable_numparse=True)
 
 
 _SPLITS = (

@@ -135,6 +135,17 @@ def test_a_library_that_is_not_liberty_is_refused(
     assert "must begin with 'library ('" in capsys.readouterr().err
 
 
+def test_a_truncated_library_is_refused_before_anything_is_measured(
+    osu018: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = find_library(osu018).path.read_text()
+    path, store = tmp_path / "cells.lib", tmp_path / "s.sqlite"
+    path.write_text(text[: len(text) // 2])
+    assert main(["--pe", "int8", "--library", str(path), "--store", str(store)]) == 1
+    assert str(path) in capsys.readouterr().err
+    assert Store(store).table().empty
+
+
 def test_a_second_campaign_on_the_same_store_is_told_so(
     osu018: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
