@@ -1,4 +1,4 @@
-"""`python -m benchmarks.flattening [library]`: what synthesizing a PE by parts costs against flat.
+"""`python -m benchmarks.flattening [library [type ...]]`: what synthesizing by parts costs.
 
 Prints area, critical path and synthesis time of the PE at 12/224/24 words for each PE type, once as
 parts that are joined afterwards (what every datapoint is) and once as one module.
@@ -45,7 +45,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".flattening-") as folder:
         cache = Path(folder) / "cache"
-        for pe_type in PE_TYPES:
+        for pe_type in sys.argv[2:] or PE_TYPES:
             top, modules = pe_modules(PE(PEConfig(pe_type=pe_type)))
             row: list[object] = [pe_type]
             for number, texts in enumerate((modules, flat_modules(top, modules))):
@@ -59,7 +59,7 @@ def main() -> None:
                 row += [area, path.critical_path_ns, made.synthesis_seconds]
             rows.append(row)
     kinds = [f"{what} {unit}" for what in ("parts", "flat") for unit in ("µm²", "ns", "s")]
-    print(tabulate(rows, ["PE type", *kinds], floatfmt=(".0f", ".0f", ".2f", ".1f") * 2))
+    print(tabulate(rows, ["PE type", *kinds], floatfmt=("", *(".0f", ".2f", ".1f") * 2)))
 
 
 if __name__ == "__main__":
