@@ -66,11 +66,26 @@ def generator_digest(pe_type: str) -> str:
     """Return the digest of the sources that generate the hardware of one PE type."""
     kind = PE_TYPES[pe_type]
     shared = {_HW / "config.py", *(_HW / "pe" / f"{name}.py" for name in _SHARED)}
-    own = {
-        kind.product.__module__,
-        *(type(fmt).__module__ for fmt in (kind.weight, kind.activation)),
-    }
-    return _digest(shared | {Path(str(sys.modules[name].__file__)) for name in own})
+    formats = {type(fmt).__module__ for fmt in (kind.weight, kind.activation)}
+    return _digest(
+        shared
+        | _with_siblings(Path(str(sys.modules[kind.product.__module__].__file__)))
+        | {Path(str(sys.modules[name].__file__)) for name in formats}
+    )
+
+
+def _with_siblings(path: Path) -> set[Path]:
+    """Return a file and the files beside it that it imports, directly or not."""
+    found, todo = set(), {path}
+    while todo:
+        file = todo.pop()
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+                beside = file.parent / f"{node.module}.py"
+                if beside.is_file() and beside not in found:
+                    todo.add(beside)
+    return found
 
 
 @functools.cache

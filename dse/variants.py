@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.config import PEConfig
+from hw.pe.registry import PE_TYPES
 from models.pe_ppa import PEPPA, pe_ppa
 from models.ppa import PPAModel
 from models.sram import SramModel
 
+from .errors import DesignError
 from .space import Space
 
 __all__ = ["BASELINE", "PIPELINE_DEPTH", "SPAD_KINDS", "Variant", "fitted_variants"]
@@ -33,6 +35,13 @@ class Variant:
     pe_type: str
     spad_kind: str
     psum_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if PE_TYPES[self.pe_type].lanes != 1:
+            raise DesignError(
+                f"pe_type must have one product per cycle, which is what the performance model "
+                f"counts, not {PE_TYPES[self.pe_type].lanes} as {self.pe_type!r} has"
+            )
 
     @property
     def name(self) -> str:
@@ -80,7 +89,10 @@ class Variant:
 def fitted_variants(
     model: PPAModel, pe_types: Sequence[str] = (), kinds: Sequence[str] = SPAD_KINDS
 ) -> list[Variant]:
-    """Return the variants that a library's model covers, baseline first."""
+    """Return the variants that a library's model covers, baseline first.
+
+    PE types with several products per cycle are left out: the performance model counts one.
+    """
     wanted = pe_types or model.pe_types
     ordered = sorted(wanted, key=lambda name: (name != BASELINE, name))
     fitted = {
@@ -93,6 +105,6 @@ def fitted_variants(
         Variant(pe_type=name, spad_kind=kind, psum_bits=bits)
         for kind in kinds
         for name in ordered
-        if (name, kind) in fitted
+        if (name, kind) in fitted and PE_TYPES[name].lanes == 1
         for bits in (BASELINE_PSUM_BITS if name == BASELINE else (None,))
     ]

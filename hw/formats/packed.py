@@ -62,7 +62,8 @@ class Packed:
     def encode(self, values: ArrayLike) -> NDArray[np.int64]:
         """Return the words of the nearest codes of values of shape (..., lanes), shape (...)."""
         codes = self.element.encode(self._checked(values))
-        return (codes << self.element.bits * np.arange(self.lanes)).sum(axis=-1)
+        placed = codes << self.element.bits * np.arange(self.lanes)
+        return np.asarray(placed.sum(axis=-1), dtype=np.int64)
 
     def quantize(self, values: ArrayLike) -> NDArray[np.float64]:
         """Return the representable values nearest to values of shape (..., lanes), same shape."""

@@ -1,29 +1,96 @@
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 
 from hw.config import PEConfig
 from hw.errors import ConfigError
+from hw.formats import NumberFormat
+from hw.formats.packed import Packed
+from hw.pe.approximate import ApproximatePEType
 from hw.pe.golden import run_pass
+from hw.pe.pe_type import PEType
 from hw.pe.registry import PE_TYPES
 from hw.pe.row_pass import RowPass
+
+Coded = tuple[int, tuple[Fraction, ...]]
 
 
 @pytest.mark.parametrize("pe_type", sorted(PE_TYPES))
 def test_products_are_the_products_of_the_formats(pe_type: str) -> None:
+    """All pairs of codes up to 16 bits, else seeded ones; a code without a value makes zero."""
     kind = PE_TYPES[pe_type]
-    dice = np.random.default_rng(1)
-    for _ in range(500):
-        weight = int(dice.integers(1 << kind.weight.bits))
-        activation = int(dice.integers(1 << kind.activation.bits))
-        exact = kind.weight.decode_exact(weight) * kind.activation.decode_exact(activation)
-        product = kind.product(weight, activation)
-        assert Fraction(product, 1 << kind.fraction_bits) == exact
-        limit = 1 << (kind.product_bits - 1)
-        assert -limit <= product < limit
+    weights, activations = (_codes(fmt, kind) for fmt in (kind.weight, kind.activation))
+    unit = Fraction(2) ** kind.fraction_bits
+    limit = 1 << (kind.product_bits - 1)
+    relative = absolute = Fraction(0)
+    if isinstance(kind, ApproximatePEType):
+        # decode() of an irrational value is within 2**-53 of it
+        relative = Fraction(kind.relative_error) + Fraction(1, 1 << 50)
+        absolute = Fraction(kind.absolute_error)
+    compared = 0
+    for (weight, w), (activation, a) in _pairs(weights, activations):
+        got = kind.product(weight, activation)
+        assert -limit <= got < limit
+        exact = sum((x * y for x, y in zip(w, a, strict=True)), Fraction(0)) * unit
+        error = abs(got - exact)
+        assert error <= relative * abs(exact) + absolute, (weight, activation, got)
+        compared += 1
+    assert compared >= min(2000, len(weights) * len(activations))
+
+
+def _codes(fmt: NumberFormat, kind: PEType) -> list[Coded]:
+    """Return codes of a format with the values of their lanes, zero for what is no number."""
+    if fmt.bits <= 12:
+        codes = list(range(1 << fmt.bits))
+    else:
+        dice = random.Random(1)
+        ends = [0, 1, (1 << fmt.bits) - 1, 1 << (fmt.bits - 1), (1 << (fmt.bits - 1)) - 1]
+        codes = ends + [dice.getrandbits(fmt.bits) for _ in range(1000)]
+    no_numbers = {*getattr(fmt, "reserved", ()), getattr(fmt, "nar_code", None)}
+    values = []
+    for code in codes:
+        value: tuple[Fraction, ...]
+        if code in no_numbers:
+            with pytest.raises(ConfigError):
+                fmt.decode_exact(code)
+            value = (Fraction(0),)
+        elif isinstance(fmt, Packed):
+            value = fmt.decode_lanes(code)
+        elif isinstance(kind, ApproximatePEType):
+            value = (Fraction(float(fmt.decode(code))),)
+        else:
+            value = (fmt.decode_exact(code),)
+        assert len(value) == kind.lanes
+        values.append((code, value))
+    assert len(no_numbers - {None}) <= 1
+    return values
+
+
+def _pairs(weights: list[Coded], activations: list[Coded]) -> Iterator[tuple[Coded, Coded]]:
+    """Return all pairs up to 2**16, else every code once and seeded pairs."""
+    if len(weights) * len(activations) <= 1 << 16:
+        yield from product(weights, activations)
+        return
+    yield from zip(weights, activations, strict=False)
+    dice = random.Random(2)
+    for _ in range(2000):
+        yield dice.choice(weights), dice.choice(activations)
+
+
+@pytest.mark.parametrize("pe_type", sorted(PE_TYPES))
+def test_products_fill_their_width_and_psums_fit(pe_type: str) -> None:
+    """No product bit is wasted on every input, and the default psum has at most 64 bits."""
+    kind = PE_TYPES[pe_type]
+    weights, activations = (_codes(fmt, kind) for fmt in (kind.weight, kind.activation))
+    largest = max(abs(kind.product(w, a)) for (w, _), (a, _) in _pairs(weights, activations))
+    assert largest >= 1 << (kind.product_bits - 2)
+    assert PEConfig(pe_type=pe_type).psum_width <= 64
 
 
 def test_a_pass_is_a_convolution() -> None:
