@@ -24,6 +24,7 @@ from .errors import ConfigError, HwError
 from .pe.pe import PE, pe_modules
 from .pe.registry import PE_TYPES
 from .pe.spad import MacroSpad
+from .verilog import start_processes
 
 __all__ = ["emit_pe", "main"]
 
@@ -35,7 +36,7 @@ def emit_pe(config: PEConfig, folder: Path) -> tuple[Path, Path]:
     """
     pe = PE(config)
     top, modules = pe_modules(pe)
-    verilog = "\n".join(modules.values())
+    verilog = start_processes("\n".join(modules.values()))
     sidecar = json.dumps(_sidecar(pe, top, verilog), indent=2, sort_keys=True) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{top}.v", folder / f"{top}.json"

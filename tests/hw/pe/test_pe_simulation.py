@@ -15,6 +15,7 @@ from hw.pe.datapath import Datapath
 from hw.pe.part import to_verilog
 from hw.pe.pe import PE, pe_modules
 from hw.pe.registry import PE_TYPES
+from hw.verilog import start_processes
 
 BUILD = Path("build/sim")
 
@@ -32,7 +33,7 @@ def simulate(config: PEConfig, bench: str, **settings: object) -> None:
         "PE_CONFIG": json.dumps(dataclasses.asdict(config)),
         **{name: str(value) for name, value in settings.items()},
     }
-    assert run_bench(verilog, top, bench, BUILD, settings=values) > 0
+    assert run_bench(start_processes(verilog), top, bench, BUILD, settings=values) > 0
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
