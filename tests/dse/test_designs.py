@@ -73,16 +73,31 @@ def test_wrong_arrays_are_named(change: dict, message: str) -> None:  # type: ig
         dataclasses.replace(sample(3, 0, SPACE), **change)
 
 
-def test_unique_keys_cover_all_designs() -> None:
-    d = sample(2000, 4, SPACE)
-    first, inverse = d.unique_keys
-    assert first.size < 2000
-    assert (np.diff(d.ifmap_spad[first]) <= 0).all()
-    for name in MAPPING_KEYS:
-        values = getattr(d, name)
-        assert np.array_equal(values[first][inverse], values)
-    keys = np.stack([getattr(d, name)[first] for name in MAPPING_KEYS])
-    assert np.unique(keys, axis=1).shape == keys.shape
+@pytest.mark.parametrize(
+    ("how", "rates"),
+    [
+        ("without_rates", ()),
+        ("with_port", ("glb_bytes_per_cycle",)),
+        ("with_rates", ("glb_bytes_per_cycle", "dram_bytes_per_cycle")),
+    ],
+)
+def test_distinct_designs_cover_all_designs(how: str, rates: tuple[str, ...]) -> None:
+    d = sample(2000, 4, {**SPACE, "rows": (4, 8), "cols": (4,), "filter_spad": (64,)})
+    distinct, number = getattr(d, how)
+    assert len(distinct) < 2000
+    assert (np.diff(distinct.ifmap_spad) <= 0).all()
+    names = (*MAPPING_KEYS, *rates)
+    for name in names:
+        assert np.array_equal(getattr(distinct, name)[number], getattr(d, name))
+    columns = np.stack([getattr(distinct, name) for name in names])
+    assert np.unique(columns, axis=1).shape == columns.shape
+
+
+def test_numbers_of_distinct_designs_fit_each_other() -> None:
+    d = sample(500, 4, {**SPACE, "rows": (4,), "cols": (4, 8), "filter_spad": (64,)})
+    ports, rates = d.with_port[0], d.with_rates[0]
+    for name in (*MAPPING_KEYS, "glb_bytes_per_cycle"):
+        assert np.array_equal(getattr(ports, name)[d.port_of_rates], getattr(rates, name))
 
 
 def test_unique_rows_of_many_values() -> None:
