@@ -1,8 +1,7 @@
 """Design points as arrays: equally long columns, and the scalars their PE type fixes.
 
-Everything the mapper may look at is in the mapping keys (rows, cols, three scratchpads, GLB) and
-the scalars; bandwidths are for the performance model only, so designs that differ in bandwidth
-share their mapping.
+What a design can run is decided by the mapping keys (rows, cols, three scratchpads, GLB) and the
+scalars; the two bandwidths decide what is best.  The mapper works on distinct designs only.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ FILTER_BUFFER_BYTES = 8192
 """Part of the GLB that holds filters on their way to the array [byte]."""
 
 MAPPING_KEYS = ("rows", "cols", "ifmap_spad", "filter_spad", "psum_spad", "glb_kib")
-"""Columns that, with the scalars, decide the mapping."""
+"""Columns that, with the scalars, decide which mappings a design can run."""
 
 _BANDWIDTHS = ("glb_bytes_per_cycle", "dram_bytes_per_cycle")
 
@@ -173,13 +172,35 @@ class DesignArrays:  # no slots: the unique mapping keys are cached on the insta
         return (self.glb_kib * 1024 - self.filter_buffer_bytes) * 8
 
     @cached_property
-    def unique_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of the first design of each distinct mapping key, and the key of each design.
+    def without_rates(self) -> tuple[DesignArrays, NDArray[np.int64]]:
+        """One design of each distinct mapping key, and the number of each design's.
 
-        Keys stand in the order of falling ifmap scratchpads.
+        Designs stand in the order of falling ifmap scratchpads, here and in the next two.
         """
-        columns = [-self.ifmap_spad] + [getattr(self, n) for n in MAPPING_KEYS if n != "ifmap_spad"]
-        return unique_rows(columns)
+        return self._distinct(())
+
+    @cached_property
+    def with_port(self) -> tuple[DesignArrays, NDArray[np.int64]]:
+        """One design of each distinct mapping key and GLB port, and the number of each design's."""
+        return self._distinct(_BANDWIDTHS[:1])
+
+    @cached_property
+    def with_rates(self) -> tuple[DesignArrays, NDArray[np.int64]]:
+        """One design of each mapping key, GLB port and DRAM rate; the number of each design's."""
+        return self._distinct(_BANDWIDTHS)
+
+    @cached_property
+    def port_of_rates(self) -> NDArray[np.int64]:
+        """For each design of `with_rates` its number in `with_port`."""
+        distinct, inverse = self.with_rates
+        out = np.zeros(len(distinct), dtype=np.int64)
+        out[inverse] = self.with_port[1]
+        return out
+
+    def _distinct(self, rates: tuple[str, ...]) -> tuple[DesignArrays, NDArray[np.int64]]:
+        names = [n for n in MAPPING_KEYS if n != "ifmap_spad"] + list(rates)
+        first, inverse = unique_rows([-self.ifmap_spad, *(getattr(self, n) for n in names)])
+        return self.select(first), inverse
 
     @cached_property
     def unique_places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -187,7 +208,7 @@ class DesignArrays:  # no slots: the unique mapping keys are cached on the insta
         return unique_rows([self.rows, self.cols, self.glb_kib])
 
 
-def unique_rows(columns: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def unique_rows(columns: list[NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the first index of each distinct row of equally long columns, and the row of each."""
     packed = np.zeros(columns[0].size, dtype=np.int64)
     size = 1

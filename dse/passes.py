@@ -30,8 +30,11 @@ __all__ = [
     "Passes",
     "ceil_div",
     "count_passes",
+    "dram_bytes",
     "floor_div",
+    "port_bytes",
     "psum_room_bits",
+    "real_ifmap_words",
     "real_rows",
 ]
 
@@ -144,6 +147,22 @@ def real_rows(layer: Layer) -> NDArray[np.int64]:
     return out
 
 
+@lru_cache(maxsize=4096)
+def real_ifmap_words(layer: Layer) -> NDArray[np.float64]:
+    """Return the ifmap words of one fetch of the whole input, for strips of 0, 1, ... E rows.
+
+    Without padding, which is not stored in DRAM; rows as in `real_rows`.
+    """
+    start = np.arange(layer.f) * layer.stride
+    if layer.stride < layer.s:
+        first, last = start[:1], start[-1:] + layer.s
+    else:
+        first, last = start, start + layer.s
+    low, high = layer.padding, layer.padding + layer.w
+    columns = int(np.maximum(np.minimum(last, high) - np.maximum(first, low), 0).sum())
+    return real_rows(layer) * np.float64(layer.n * layer.c * columns)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passes:
     """Counts of one layer under one mapping each; arrays of one shape."""
@@ -175,12 +194,12 @@ class Passes:
 
     @property
     def dram_words(self) -> Any:
-        """Words between DRAM and GLB, the second objective of the mapper."""
+        """Words between DRAM and GLB, padding included: the second published objective."""
         return self.ifmap_dram_words + self.filter_dram_words + self.ofmap_dram_words
 
     @property
     def glb_words(self) -> Any:
-        """Words between GLB and array, the third objective of the mapper."""
+        """Words between GLB and array: the third published objective."""
         return self.ifmap_glb_words + self.filter_glb_words + 2 * self.psum_glb_words
 
 
@@ -237,3 +256,25 @@ def count_passes(
         tile_fetches=fetches,
         last_channels=channel_groups,
     )
+
+
+def port_bytes(designs: DesignArrays, counts: Passes) -> Any:
+    """Return the bytes that cross the port between GLB and array.
+
+    Psums of a layer leave the GLB once less than they enter it for the array: the last read is that
+    of the output on its way to DRAM.
+    """
+    return (
+        counts.ifmap_glb_words * (designs.activation_bits / 8)
+        + counts.filter_glb_words * (designs.weight_bits / 8)
+        + (2 * counts.psum_glb_words - counts.ofmap_dram_words) * (designs.psum_bits / 8)
+    )
+
+
+def dram_bytes(layer: Layer, designs: DesignArrays, counts: Passes, e: Any) -> tuple[Any, Any]:
+    """Return the bytes read from DRAM and those written; padding of the ifmap is not stored."""
+    ifmap = real_ifmap_words(layer)[np.asarray(e, dtype=np.int64)] * counts.tile_fetches
+    read = ifmap * (designs.activation_bits / 8) + counts.filter_dram_words * (
+        designs.weight_bits / 8
+    )
+    return read, counts.ofmap_dram_words * (designs.activation_bits / 8)

@@ -17,7 +17,7 @@ from hw.layer import Layer
 
 from .designs import DesignArrays, psum_interval
 from .errors import DesignError
-from .passes import GroupShape, Passes, count_passes, real_rows
+from .passes import GroupShape, count_passes, dram_bytes, port_bytes
 from .rules import active_pes
 
 if TYPE_CHECKING:
@@ -81,17 +81,9 @@ def layer_performance(
     active = active_pes(g.r, e, r, t)
     act, wgt, psum = d.activation_bits / 8, d.weight_bits / 8, d.psum_bits / 8
 
-    port_bytes = (
-        counts.ifmap_glb_words * act
-        + counts.filter_glb_words * wgt
-        + (2 * counts.psum_glb_words - counts.ofmap_dram_words) * psum
-    )
-    dram_read = (
-        _dram_ifmap_words(layer, g, counts, mappings.e) * act + counts.filter_dram_words * wgt
-    )
-    dram_write = counts.ofmap_dram_words * act
+    dram_read, dram_write = dram_bytes(layer, d, counts, mappings.e)
     fill = _first_fill(g, d, counts.interval, n, e, p, q, r, t)
-    glb_cycles = port_bytes / d.glb_bytes_per_cycle
+    glb_cycles = port_bytes(d, counts) / d.glb_bytes_per_cycle
     dram_cycles = (dram_read + dram_write) / d.dram_bytes_per_cycle
     cycles = np.maximum(np.maximum(counts.compute_cycles, glb_cycles), dram_cycles) + fill
 
@@ -128,18 +120,6 @@ def layer_performance(
     feasible = mappings.feasible
     masked = {name: np.where(feasible, value, np.nan) for name, value in values.items()}
     return LayerPerformance(feasible=feasible, reason=mappings.reason, **masked)
-
-
-def _dram_ifmap_words(layer: Layer, g: GroupShape, counts: Passes, e: Any) -> Any:
-    """Return the ifmap words read from DRAM: without padding, which is not stored there."""
-    start = np.arange(g.f) * layer.stride
-    if layer.stride < layer.s:
-        first, last = start[:1], start[-1:] + layer.s
-    else:
-        first, last = start, start + layer.s
-    low, high = layer.padding, layer.padding + layer.w
-    columns = int(np.maximum(np.minimum(last, high) - np.maximum(first, low), 0).sum())
-    return layer.n * layer.c * columns * real_rows(layer)[e] * counts.tile_fetches
 
 
 def _first_fill(

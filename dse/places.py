@@ -1,7 +1,8 @@
 """Ranking of strips, images and PE sets (e, n, r, t) for each distinct array and global buffer.
 
-The part of the mapping heuristic that scratchpads do not decide.  Each candidate carries a lower
-bound on the compute cycles of any mapping that uses it, so the mapper can stop early.
+The part of the mapping heuristic that scratchpads and bandwidths do not decide.  Each candidate
+carries what a lower bound on the cycles of any mapping that uses it needs, so the mapper can leave
+most of them out.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.layer import Layer
+
 from .designs import DesignArrays, psum_interval
-from .passes import GroupShape, ceil_div, floor_div, psum_room_bits
+from .passes import GroupShape, ceil_div, floor_div, psum_room_bits, real_ifmap_words
 from .rules import set_places
 
 __all__ = ["PlaceRanking", "rank_places", "run_cycles", "tight_values"]
 
-_FILTERS_PER_PE = np.array([1, 2, 3, 4, 6, 8, 12, 16])[:, None]
+_FILTERS_PER_PE = np.array([1, 2, 4, 8])[:, None]
 """Filters per PE for which t is cut down where the GLB cannot hold the psums of all places."""
 
 
@@ -28,6 +31,18 @@ _SHORT = 4
 
 _LARGE = (32, 512, 64)
 """Ifmap, filter and psum scratchpad [words] that rank the places of all smaller ones."""
+
+_USED = ((32, 64), (8, 32), (16, 16), (8, 8))
+"""Ifmap and psum words in use [words] for each of which a place keeps its candidates."""
+
+_FASTEST = 12
+"""Candidates of each place that are kept for their compute cycles alone."""
+
+_DRAM_WEIGHT = 8.0
+"""Port bytes that weigh as much as a DRAM byte where candidates are kept for both."""
+
+_NEAR = 0.02
+"""Candidates are kept whose port bytes are at most this share above those of all faster ones."""
 
 _LEVELS = 16
 """Distinct psum scratchpads up to which bounds tell them apart."""
@@ -44,8 +59,6 @@ class PlaceRanking:
     e: Any
     r: NDArray[np.int64]
     t: Any
-    bound: NDArray[np.float64]
-    """No mapping with this candidate takes fewer compute cycles."""
     run: NDArray[np.float64]
     """Part of the bound that a channel group of one channel adds; q channels add q times it.
 
@@ -65,6 +78,18 @@ class PlaceRanking:
     """Psums of one filter [bits]."""
     psum_places_bits: NDArray[np.float64]
     """Psums of t filters, one of each set [bits]."""
+    in_glb: NDArray[np.float64]
+    """Filters per PE whose psums the GLB holds beside the ifmap tile of one channel per PE."""
+    most_filters: NDArray[np.float64]
+    """Filters whose psums it holds there."""
+    ifmap_port_bytes: NDArray[np.float64]
+    """Ifmap bytes from GLB to array for each group of filters."""
+    filter_port_bytes: NDArray[np.float64]
+    """Filter bytes from GLB or DRAM if they are fetched for each strip."""
+    ifmap_dram_bytes: NDArray[np.float64]
+    """Ifmap bytes of one fetch from DRAM."""
+    one_tile: NDArray[np.bool_]
+    """Whether there is one strip and one group of images."""
     table_row: NDArray[np.int64]
     """Row of the mapper's tables."""
     table_n: NDArray[np.int64]
@@ -94,12 +119,14 @@ def tight_values(total: int) -> tuple[int, ...]:
     return tuple(sorted({-(-total // parts) for parts in range(1, total + 1)}))
 
 
-def rank_places(g: GroupShape, d: DesignArrays) -> PlaceRanking:
+def rank_places(layer: Layer, d: DesignArrays) -> PlaceRanking:
     """Rank the candidates of each distinct (rows, cols, GLB) among the designs."""
+    g = GroupShape.of(layer)
     first, key = d.unique_places
     rows, cols, glb = d.rows[first], d.cols[first], d.glb_bits[first]
     at, n, e, r, t, p = _candidates(g, d, rows, cols, glb)
-    tiles: Any = g.groups * ceil_div(g.n, n) * ceil_div(g.e, e)
+    strips: Any = ceil_div(g.e, e)
+    tiles: Any = g.groups * ceil_div(g.n, n) * strips
     pairs, row = np.unique(n * (1 << 24) + t, return_inverse=True)
     table_n, table_t = pairs >> 24, pairs & (1 << 24) - 1
     sizes, level = np.unique(d.psum_spad, return_inverse=True)
@@ -119,20 +146,59 @@ def rank_places(g: GroupShape, d: DesignArrays) -> PlaceRanking:
     channels: Any = ceil_div(g.c, r)
     fills: Any = ceil_div(g.c, r * most_q) * fill
     bound: Any = channels * run[-1] + fills
-    order = np.lexsort((-r, tiles, bound, at))
-    at, n, e, r, t, row, tiles, bound, fill, channels, fills = (
-        x[order] for x in (at, n, e, r, t, row, tiles, bound, fill, channels, fills)
-    )
-    count = np.bincount(at, minlength=first.size)
     psum_row_bits = g.psum_bits(1, n, e, d.psum_bits).astype(np.float64)
+    tile_bits = g.ifmap_bits(n, e, 1, r, d.activation_bits).astype(np.float64)
+    padded = g.groups * g.n * g.c * g.columns * (g.e * g.row_step + strips * (g.r - g.row_step))
+    room = psum_room_bits(glb[at], tile_bits, d.bank_bytes)
+    columns: dict[str, Any] = {
+        "n": n, "e": e, "r": r, "t": t, "fill": fill, "channels": channels, "fills": fills,
+        "tiles": tiles, "tile_bits": tile_bits, "psum_row_bits": psum_row_bits,
+        "psum_places_bits": psum_row_bits * t, "table_row": row,
+        "in_glb": np.where(room >= g.m * psum_row_bits, g.m, room / (psum_row_bits * t)),
+        "most_filters": np.floor(room / psum_row_bits),
+        "ifmap_port_bytes": padded * (d.activation_bits / 8),
+        "filter_port_bytes": tiles * (g.weights * d.weight_bits / 8),
+        "ifmap_dram_bytes": real_ifmap_words(layer)[e] * (d.activation_bits / 8),
+        "one_tile": tiles == g.groups,
+    }  # fmt: skip
+    order = np.lexsort((-r, tiles, bound, at))
+    order = order[_kept(g, d, at[order], {name: x[order] for name, x in columns.items()})]
+    count = np.bincount(at[order], minlength=first.size)
     return PlaceRanking(
-        n=n, e=e, r=r, t=t, bound=bound, run=run[:, order], fill=fill, channels=channels,
-        fills=fills, tiles=tiles,
-        tile_bits=g.ifmap_bits(n, e, 1, r, d.activation_bits).astype(np.float64),
-        psum_row_bits=psum_row_bits, psum_places_bits=psum_row_bits * t,
-        table_row=row, table_n=table_n, table_t=table_t,
-        start=np.cumsum(count) - count, count=count, key=key, level=level,
+        **{name: x[order] for name, x in columns.items()}, run=run[:, order],
+        table_n=table_n, table_t=table_t, start=np.cumsum(count) - count, count=count, key=key,
+        level=level,
     )  # fmt: skip
+
+
+def _kept(g: GroupShape, d: DesignArrays, at: Any, c: dict[str, Any]) -> Any:
+    """Return which candidates, sorted by place and speed, may win under some bandwidth."""
+    first = np.searchsorted(at, at)
+    keep = np.arange(at.size) - first < _FASTEST
+    blocks = ceil_div(g.m, np.clip(c["most_filters"], 1, g.m))
+    dram = c["ifmap_dram_bytes"] * blocks + c["filter_port_bytes"]
+    for ifmap, psum in _USED:
+        most = np.minimum(psum, np.floor(c["in_glb"]))
+        filter_groups = ceil_div(g.m, np.clip(most * c["t"], 1, g.m))
+        channel_groups = ceil_div(g.c, c["r"] * max(min(ifmap // g.s, g.c), 1))
+        resident = (filter_groups == 1) & (channel_groups == 1)
+        weights = g.groups * g.weights * d.weight_bits / 8
+        port = c["ifmap_port_bytes"] * filter_groups
+        port += np.where(resident, weights, c["filter_port_bytes"])
+        port += 2 * channel_groups * (g.groups * g.outputs * d.psum_bits / 8)
+        keep |= _below_all_before(at, port, _NEAR)
+        keep |= _below_all_before(at, port + _DRAM_WEIGHT * dram, -1e-6)
+    return keep | _below_all_before(at, dram, -1e-6)
+
+
+def _below_all_before(at: Any, values: Any, slack: float) -> Any:
+    """Return where the logarithm of a value is below all before it of the same place plus slack."""
+    # each place lies below all places before it; slack is never so small that rounding decides
+    lowered = np.log(values) - 64.0 * at
+    least = np.minimum.accumulate(lowered)
+    first = np.ones(values.size, dtype=np.bool_)
+    first[1:] = (at[1:] != at[:-1]) | (lowered[1:] < least[:-1] + slack)
+    return first
 
 
 def _candidates(g: GroupShape, d: DesignArrays, rows: Any, cols: Any, glb: Any) -> Any:

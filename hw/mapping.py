@@ -1,7 +1,7 @@
 """How one layer runs on one design point: the row-stationary integers m, n, e, p, q, r, t.
 
 The integers are those of Chen et al., "Eyeriss" (ISCA 2016; JSSC 52(1), 2017, Table III).
-The rules they must obey stand in `dse.mapping`.
+The rules they must obey stand in `dse.rules`.
 """
 
 from __future__ import annotations

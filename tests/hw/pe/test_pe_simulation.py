@@ -76,6 +76,12 @@ def test_convolutions(pe_type: str, point: str) -> None:
     simulate(config, "tests.hw.pe.pe_bench", BENCH_SEED=7, BENCH_PASSES=12)
 
 
+def test_the_first_words_are_zero() -> None:
+    """Passes whose first words equal the registers' initial values: all logic must have started."""
+    config = PEConfig(pe_type="flint4", **POINTS["tiny"])
+    simulate(config, "tests.hw.pe.pe_bench", BENCH_SEED=11, BENCH_PASSES=60)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [11, 12])
 @pytest.mark.parametrize("point", POINTS)
