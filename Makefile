@@ -87,4 +87,4 @@ test-long: tools $(READY_DEV)
 	@$(PY) -m pytest -m long -n 2 --dist worksteal $(PYTEST_ARGS)
 
 clean:
-	rm -rf build/sim build/characterize
+	rm -rf build/sim build/characterize build/cache

@@ -11,6 +11,7 @@ loads, psums and memory accesses come on top.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from models.ppa import PPAModel
 from models.sram import Glb, SramModel
 
 from .designs import MAPPING_KEYS, DesignArrays
-from .mapper import MappingArrays, map_layer
+from .mapper import MappingArrays
+from .mapping_cache import map_layer_cached
 from .performance import LayerPerformance, layer_performance
 from .space import Space
 from .variants import Variant
@@ -100,6 +102,8 @@ class Evaluation:
     """Index into `dse.rules.REASONS` of the first layer that cannot be mapped, 0 if all can."""
     in_range: NDArray[np.bool_]
     """Whether the PE lies within the sizes its model was fitted on."""
+    kept_mappings: int
+    """Layers whose mappings an earlier run had left on disk."""
     period_ns: Array
     cycles: Array
     area_mm2: Array
@@ -135,8 +139,20 @@ def evaluate(
     sram: SramModel,
     dram: DramKind,
     keep_layers: bool = False,
+    cache: Path | None = None,
 ) -> tuple[Evaluation, list[LayerCost]]:
     """Evaluate every point of a space for one variant.
+
+    Parameters
+    ----------
+    variant, space, network
+        What is evaluated on which points and layers.
+    model, sram, dram
+        What stands in for the hardware.
+    keep_layers
+        Return the cost of each distinct layer too.
+    cache
+        Folder in which mappings are kept and looked for, if any.
 
     Returns
     -------
@@ -153,9 +169,11 @@ def evaluate(
     size = len(space)
     cycles, energy = np.zeros(size), Energy(**{f.name: np.zeros(size) for f in fields(Energy)})
     reason = np.zeros(size, dtype=np.int64)
+    kept = 0
     layers = []
     for layer, count in network.unique_layers():
-        mapping = map_layer(layer, designs)
+        mapping, was_kept = map_layer_cached(layer, designs, cache)
+        kept += was_kept
         done = layer_performance(layer, designs, mapping)
         # The first word of a layer waits for the pipelined global buffer.
         layer_cycles = done.cycles + glb.access_cycles(pe.period_ns) - 1
@@ -179,6 +197,7 @@ def evaluate(
         feasible=np.isfinite(cycles),
         reason=reason,
         in_range=pe.in_range,
+        kept_mappings=kept,
         period_ns=pe.period_ns,
         cycles=cycles,
         area_mm2=(pes * pe.area_um2 + glb.area_um2) * 1e-6,

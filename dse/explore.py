@@ -27,6 +27,7 @@ from .workloads import load_network, network_names
 
 __all__ = ["add_model_options", "load_models", "main"]
 
+MAPPINGS = Path("build/cache/mappings")
 _ENERGIES = {"on-chip": "on_chip_mj", "total": "total_mj"}
 
 
@@ -124,7 +125,15 @@ def _explore(arguments: argparse.Namespace) -> None:
     )
     dram = dram_kind(arguments.dram)
     start = time.perf_counter()
-    evaluations = evaluate_all(variants, space, network, model=model, sram=sram, dram=dram)
+    evaluations = evaluate_all(
+        variants,
+        space,
+        network,
+        model=model,
+        sram=sram,
+        dram=dram,
+        cache=None if exhaustive else MAPPINGS,  # a whole space would fill gigabytes
+    )
     seconds = time.perf_counter() - start
     energy = _ENERGIES[arguments.energy]
     summary = summarize(evaluations, space, front_energy=energy)
@@ -139,7 +148,9 @@ def _explore(arguments: argparse.Namespace) -> None:
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}.",
         "models": _models_text(model),
         "seconds": seconds,
-        "speed": _speed_text(model, summary.points, seconds),
+        "speed": _speed_text(
+            model, summary.points, seconds, sum(e.kept_mappings for e in evaluations)
+        ),
     }
     folder = arguments.output or _default_folder(network.name, model.library, exhaustive)
     paths = write_files(summary, facts, folder)
@@ -168,7 +179,12 @@ def _models_text(model: PPAModel) -> str:
     )
 
 
-def _speed_text(model: PPAModel, points: int, seconds: float) -> str:
+def _speed_text(model: PPAModel, points: int, seconds: float, kept_mappings: int) -> str:
+    if kept_mappings:
+        return (
+            f"Explored {points:,} design points in {seconds:.2f} s, with mappings that an earlier "
+            f"run had left in {MAPPINGS}."
+        )
     each = seconds / points
     measured = model.file.measuring_seconds / model.file.datapoints
     return (
