@@ -8,9 +8,13 @@ The chip is not our hardware, and nothing here is fitted to its measurements.
 
 from __future__ import annotations
 
+import argparse
+import sys
+
 import numpy as np
 from tabulate import tabulate
 
+from hw.command import run_command
 from hw.layer import Layer
 from hw.mapping import Mapping
 
@@ -86,8 +90,19 @@ def _counts(layer: Layer, mapping: Mapping) -> Passes:
     return count_passes(GroupShape.of(layer), chip_design(), **integers)
 
 
-def main() -> None:
-    """Print the mappings with active PEs, latency and traffic; then those with idle filters."""
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dse.eyeriss",
+        description="Map AlexNet's convolutions on the Eyeriss chip by the published rules and "
+        "objective; print the mappings with active PEs, latency and traffic, then those that idle "
+        "filters would change. The first table's mappings are the published ones.",
+    )
+    parser.parse_args(argv)
+    return run_command(_print_mappings)
+
+
+def _print_mappings() -> None:
     full = [(layer, best_mapping(layer)) for layer in chip_layers()]
     free = [(layer, search_mappings(layer, chip_design(), "compute")) for layer in chip_layers()]
     print("every pass with all its filters")
@@ -108,4 +123,4 @@ def _table(mappings: list[tuple[Layer, Mapping]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
