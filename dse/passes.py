@@ -189,8 +189,6 @@ class Passes:
     """Cycles of one tap."""
     tile_fetches: Any
     """How often the whole ifmap comes from DRAM."""
-    last_channels: Any
-    """Channel groups; a psum goes to the GLB once for each."""
 
     @property
     def dram_words(self) -> Any:
@@ -254,7 +252,6 @@ def count_passes(
         psum_glb_words=outputs * channel_groups,
         interval=interval,
         tile_fetches=fetches,
-        last_channels=channel_groups,
     )
 
 

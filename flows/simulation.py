@@ -7,12 +7,12 @@ Builds are kept in a folder named by the digest of their sources, so equal hardw
 from __future__ import annotations
 
 import hashlib
-import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from pathlib import Path
 
-from .errors import ToolFailed, ToolMissing
+from .errors import ToolFailed
+from .tools import iverilog_command
 
 __all__ = ["run_bench"]
 
@@ -46,8 +46,7 @@ def run_bench(
     ToolFailed
         The build failed, a test failed, or no test ran.
     """
-    if shutil.which("iverilog") is None:
-        raise ToolMissing("iverilog is not installed; get it with: apt-get install iverilog")
+    iverilog_command()  # names what to install where it is missing
     from cocotb_tools.runner import get_runner
 
     digest = hashlib.sha256(f"{top}\n{verilog}".encode()).hexdigest()[:16]

@@ -26,7 +26,7 @@ from ..errors import ConfigError
 from .base import check_code, check_codes, check_parameter
 from .logarithmic import geometric_borders
 from .regime import split_regime, split_regimes
-from .rounding import TableFormat, canonical_codes, encode_table
+from .rounding import Midpoints, TableFormat, canonical_codes
 
 __all__ = ["LogPosit"]
 
@@ -126,24 +126,6 @@ class LogPosit(TableFormat):
         values = np.where(nonzero, np.where(sign > 0, -magnitude, magnitude), 0.0)
         return np.where(missing, np.nan, values)
 
-    def encode(
-        self,
-        values: ArrayLike,
-        *,
-        rounding: str = "nearest",
-        overflow: str = "saturate",
-        uniform: ArrayLike | None = None,
-    ) -> NDArray[np.int64]:
-        """Return the codes of `values`, same shape; `rounding` may be `logarithmic`."""
-        return encode_table(
-            self,
-            values,
-            rounding,
-            overflow,
-            uniform,
-            midpoints=(
-                "logarithmic",
-                lambda: geometric_borders(self.decode(canonical_codes(self))),
-            ),
-            nan_code=self.nar_code,
-        )
+    def midpoints(self) -> Midpoints:
+        """Return the rule `logarithmic`: borders at the geometric means of neighbours."""
+        return "logarithmic", lambda: geometric_borders(self.decode(canonical_codes(self)))

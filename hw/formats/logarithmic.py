@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ConfigError
 from .base import check_code, check_codes, check_parameter
-from .rounding import TableFormat, canonical_codes, encode_table
+from .rounding import Midpoints, TableFormat, canonical_codes
 
 __all__ = ["LNS", "Antilog", "conversion_error", "geometric_borders"]
 
@@ -94,26 +94,9 @@ class LNS(TableFormat):
         magnitude = np.exp2(p / self.gamma)
         return np.where(sign > 0, -magnitude, magnitude)
 
-    def encode(
-        self,
-        values: ArrayLike,
-        *,
-        rounding: str = "nearest",
-        overflow: str = "saturate",
-        uniform: ArrayLike | None = None,
-    ) -> NDArray[np.int64]:
-        """Return the codes of `values`, same shape; `rounding` may be `logarithmic`."""
-        return encode_table(
-            self,
-            values,
-            rounding,
-            overflow,
-            uniform,
-            midpoints=(
-                "logarithmic",
-                lambda: geometric_borders(self.decode(canonical_codes(self))),
-            ),
-        )
+    def midpoints(self) -> Midpoints:
+        """Return the rule `logarithmic`: borders at the geometric means of neighbours."""
+        return "logarithmic", lambda: geometric_borders(self.decode(canonical_codes(self)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ConfigError
 from .base import check_code, check_codes, check_parameter
 from .regime import split_regime, split_regimes
-from .rounding import TableFormat, canonical_codes, encode_table
+from .rounding import Midpoints, TableFormat, canonical_codes
 
 __all__ = ["Posit"]
 
@@ -91,24 +91,9 @@ class Posit(TableFormat):
         """Return the values of codes, same shape, as float64; NaR as NaN."""
         return _values(check_codes(codes, self.bits, str(self)), self.bits, self.es)
 
-    def encode(
-        self,
-        values: ArrayLike,
-        *,
-        rounding: str = "nearest",
-        overflow: str = "saturate",
-        uniform: ArrayLike | None = None,
-    ) -> NDArray[np.int64]:
-        """Return the codes of `values`, NaR for NaN, same shape; `rounding` may be `standard`."""
-        return encode_table(
-            self,
-            values,
-            rounding,
-            overflow,
-            uniform,
-            midpoints=("standard", self._standard_borders),
-            nan_code=self.nar_code,
-        )
+    def midpoints(self) -> Midpoints:
+        """Return the rule `standard`: borders are the posits of one bit more."""
+        return "standard", self._standard_borders
 
     def _standard_borders(self) -> NDArray[np.float64]:
         """Return the posits of one bit more that lie between neighbours; 0 beside zero."""

@@ -27,6 +27,7 @@ from .base import NumberFormat
 from .fixed import FixedPoint
 
 __all__ = [
+    "Midpoints",
     "Overflow",
     "Rounding",
     "TableFormat",
@@ -120,6 +121,10 @@ def canonical_codes(fmt: NumberFormat) -> NDArray[np.int64]:
     return _table(fmt)[1].copy()
 
 
+Midpoints = tuple[str, Callable[[], NDArray[np.float64]]]
+"""A rounding rule of one format: its name and what makes the borders between neighbours."""
+
+
 def encode_table(
     fmt: NumberFormat,
     values: ArrayLike,
@@ -128,7 +133,7 @@ def encode_table(
     uniform: ArrayLike | None = None,
     *,
     ties_up: bool = False,
-    midpoints: tuple[str, Callable[[], NDArray[np.float64]]] | None = None,
+    midpoints: Midpoints | None = None,
     nan_code: int | None = None,
 ) -> NDArray[np.int64]:
     """Encode through the sorted table of a format's values.
@@ -222,7 +227,13 @@ class TableFormat:
             overflow,
             uniform,
             ties_up=self.ties_up,
+            midpoints=self.midpoints(),
+            nan_code=getattr(self, "nar_code", None),
         )
+
+    def midpoints(self) -> Midpoints | None:
+        """Return a rounding rule that only this format has, if any."""
+        return None
 
     def quantize(
         self,
