@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .functions import Function
 from .liberty_tables import Table
 
-__all__ = ["Cell", "Leakage", "Pin", "PowerTable", "Register", "TimingArc", "Units"]
+__all__ = ["Cell", "ClockGate", "Leakage", "Pin", "PowerTable", "Register", "TimingArc", "Units"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,18 @@ class Register:
         return tuple(n for n in names if n not in self.data.names + self.clock.names)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockGate:
+    """The roles of the pins of an integrated clock gate."""
+
+    kind: str
+    """`clock_gating_integrated_cell` of the file: as `latch_posedge_precontrol`."""
+    clock: str
+    enable: str
+    test: str | None
+    out: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cell:
     """One cell of a library."""
@@ -123,8 +135,8 @@ class Cell:
     leakages: tuple[Leakage, ...]
     pins: Mapping[str, Pin]
     register: Register | None
-    clock_gate: bool
-    """An integrated clock gate."""
+    clock_gate: ClockGate | None
+    """What makes the cell an integrated clock gate, None for all others."""
     arcs: tuple[TimingArc, ...]
     powers: tuple[PowerTable, ...]
     dont_use: bool

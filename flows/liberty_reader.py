@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .functions import Function, parse_function
-from .liberty_cells import Cell, Leakage, Pin, PowerTable, Register, TimingArc, Units
+from .liberty_cells import Cell, ClockGate, Leakage, Pin, PowerTable, Register, TimingArc, Units
 from .liberty_syntax import Group
 from .liberty_tables import TableReader
 
@@ -44,8 +44,13 @@ def read_cell(group: Group, reader: TableReader, units: Units) -> Cell:
     aliases = {} if register is None or not inverse else {inverse: ~_just(register.state)}
     pins = {name: _pin(name, g, aliases, units) for name, g in pin_groups.items()}
     kind = group.get("clock_gating_integrated_cell")
+    clock_gate = None
     if kind is not None and not unusable:
-        register, pins, unusable = _clock_gate(kind, pin_groups, pins)
+        clock_gate = _gate_pins(kind, pin_groups)
+        if clock_gate is None:
+            unusable = f"its clock_gating_integrated_cell {kind!r} is not described by its pins"
+        else:
+            register, pins = _clock_gate(clock_gate, pins)
     scope = {name: _just(name) for name in pins} | aliases
     if register is not None:
         scope[register.state] = _just(register.state)
@@ -66,7 +71,7 @@ def read_cell(group: Group, reader: TableReader, units: Units) -> Cell:
         leakages=leakages,
         pins=pins,
         register=register,
-        clock_gate=kind is not None,
+        clock_gate=clock_gate,
         arcs=tuple(arcs),
         powers=tuple(powers),
         dont_use=group.get("dont_use") == "true",
@@ -154,24 +159,31 @@ def _pin(name: str, group: Group, aliases: Mapping[str, Function], units: Units)
     )
 
 
-def _clock_gate(
-    kind: str, groups: Mapping[str, Group], pins: dict[str, Pin]
-) -> tuple[Register | None, dict[str, Pin], str]:
-    """Return stored bit and pins of an integrated clock gate from its kind and its pins' roles."""
-    role = {
-        r: [n for n, g in groups.items() if g.get(f"clock_gate_{r}_pin") == "true"]
-        for r in ("clock", "enable", "test", "out")
-    }
+def _gate_pins(kind: str, groups: Mapping[str, Group]) -> ClockGate | None:
+    """Return the pins of an integrated clock gate by role, None where they are not as expected."""
+    clock, enable, test, out = (
+        [n for n, g in groups.items() if g.get(f"clock_gate_{role}_pin") == "true"]
+        for role in ("clock", "enable", "test", "out")
+    )
+    single = all(len(names) == 1 for names in (clock, enable, out)) and len(test) <= 1
     storage, _, rest = kind.partition("_")
-    edge, _, control = rest.partition("_")
-    single = all(len(role[r]) == 1 for r in ("clock", "enable", "out")) and len(role["test"]) <= 1
+    edge = rest.partition("_")[0]
     if storage not in ("latch", "none") or edge not in ("posedge", "negedge") or not single:
-        return None, pins, f"its clock_gating_integrated_cell {kind!r} is not described by its pins"
-    active = _just(role["clock"][0])
+        return None
+    return ClockGate(
+        kind=kind, clock=clock[0], enable=enable[0], test=test[0] if test else None, out=out[0]
+    )
+
+
+def _clock_gate(gate: ClockGate, pins: dict[str, Pin]) -> tuple[Register | None, dict[str, Pin]]:
+    """Return stored bit and pins of an integrated clock gate."""
+    storage, _, rest = gate.kind.partition("_")
+    edge, _, control = rest.partition("_")
+    active = _just(gate.clock)
     if edge == "negedge":
         active = ~active
-    enable = _just(role["enable"][0])
-    test = _just(role["test"][0]) if role["test"] else Function((), 0)
+    enable = _just(gate.enable)
+    test = Function((), 0) if gate.test is None else _just(gate.test)
     late_test = control.startswith("postcontrol")
     data = enable if late_test else enable | test
     state = "stored enable"  # no pin can have this name
@@ -180,15 +192,14 @@ def _clock_gate(
         register = Register(state=state, transparent=True, clock=~active, data=data)
         data = _just(state)
     passed = active & (data | test if late_test else data)
-    out = role["out"][0]
     function = passed if edge == "posedge" else ~passed  # a negedge gate idles high
     pin = Pin(
-        name=out,
+        name=gate.out,
         direction="output",
-        capacitance_pf=pins[out].capacitance_pf,
+        capacitance_pf=pins[gate.out].capacitance_pf,
         function=function,
     )
-    return register, {**pins, out: pin}, ""
+    return register, {**pins, gate.out: pin}
 
 
 def _unknown_input(pins: Mapping[str, Pin], register: Register | None) -> str:

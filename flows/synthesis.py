@@ -22,9 +22,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
+from .clock_gates import GATE_MODULE, GATE_SUFFIX, gate_verilog, standard_clock_gate
 from .errors import FlowError, ToolFailed
 from .fanout import MAX_FANOUT, limit_fanout
 from .liberty import Liberty, read_liberty
@@ -50,6 +52,7 @@ _PART = """\
 @READ@
 @BLACKBOX@
 read_verilog module.v
+@GATES@
 synth -noabc @OPTIONS@ -top @TOP@
 setattr -unset init *
 @CLOCKGATE@
@@ -63,6 +66,9 @@ setattr -unset src *
 rename -enumerate -pattern _%_
 write_json mapped.json
 """
+_GATES = f"""\
+chtype -set {GATE_MODULE} t:*{GATE_SUFFIX}
+read_verilog gates.v"""
 _LINK = """\
 read_liberty -lib -ignore_miss_func library.lib
 @READ@
@@ -107,6 +113,8 @@ class _Flow:
     library: Path
     cells: Mapping[str, Cell]
     buffer: Cell
+    gate: Cell | None
+    """Integrated clock gate, None where the library has none."""
     work_dir: Path
     timeout_s: float
 
@@ -120,12 +128,14 @@ class _Flow:
                 "" if parts else "-flatten",  # the top keeps its parts
             ]
         )
+        gates = recipe.clock_gating and self.gate is not None and GATE_SUFFIX in text
         gate = f"clockgate -liberty library.lib -min_net_size {recipe.min_gated_bits}"
         target = "" if recipe.clock_target_ps is None else f"-D {recipe.clock_target_ps}"
         fields = {
             "@READ@": "\n".join(f"read_json part{index}.json" for index in range(len(parts))),
             "@BLACKBOX@": f"blackbox {' '.join(parts)}" if parts else "",
             "@OPTIONS@": options,
+            "@GATES@": _GATES if gates else "",
             "@CLOCKGATE@": gate if recipe.clock_gating else "",
             "@TARGET@": target,
             "@TOP@": top,
@@ -135,6 +145,7 @@ class _Flow:
         folder = Path(tempfile.mkdtemp(dir=self.work_dir, prefix=f"{top}-"))
         (folder / "synthesis.ys").write_text(script)
         (folder / "module.v").write_text(text)
+        (folder / "gates.v").write_text(gate_verilog(self.gate) if self.gate is not None else "")
         (folder / "constraints").write_text(sizing_constraints(self.buffer))
         (folder / "abc.script").write_text(ABC_SCRIPTS[recipe.script] + "\n")
         _link(self.library, folder / "library.lib")
@@ -159,6 +170,7 @@ def synthesize(
     work_dir: Path,
     cache_dir: Path,
     recipe: Recipe = DEFAULT_RECIPE,
+    part_recipes: Mapping[str, Recipe] = MappingProxyType({}),
     timeout_s: float = _TIMEOUT_S,
 ) -> Synthesis:
     """Map a design to a cell library, part by part.
@@ -172,6 +184,8 @@ def synthesize(
         Name of the top module, one of `modules`.
     library, recipe
         What is mapped to, and how.
+    part_recipes
+        Recipes of single modules by name; the others get `recipe`.
     work_dir, cache_dir
         Folder that gets the netlist; folder shared by all runs.
     timeout_s
@@ -184,32 +198,40 @@ def synthesize(
     ToolFailed
         Yosys failed, or something is left that the library has no cell for.
     FlowError
-        A module name is none, or the top is missing.
+        A module name is none, the top is missing, or a recipe is for no module.
     """
     started = time.perf_counter()
     _check_names(modules, top)
+    if unknown := sorted(set(part_recipes) - set(modules)):
+        raise FlowError(f"part_recipes must be for modules of the design, not {unknown[0]!r}")
     work_dir.mkdir(parents=True, exist_ok=True)
     liberty = _liberty(library)
+    gate = standard_clock_gate(liberty)
     flow = _Flow(
         recipe=recipe,
         library=library.local_copy(cache_dir),
         cells=liberty.cells,
-        buffer=_buffer(library),
+        buffer=_plain(standard_buffer(liberty), library),
+        gate=None if gate is None else _plain(gate, library),
         work_dir=work_dir,
         timeout_s=timeout_s,
     )
-    key = (recipe.digest(), library.digest, _PART, MAX_FANOUT, tool_versions("yosys")["yosys"])
+    gates = "" if flow.gate is None else _GATES + gate_verilog(flow.gate)
+    key = (library.digest, _PART, gates, MAX_FANOUT, tool_versions("yosys")["yosys"])
     parts: dict[str, Path] = {}
     synthesis_seconds = 0.0
     for name in [*sorted(set(modules) - {top}), top]:
         # The top depends on the ports of its parts, so on which parts these are.
         known = parts if name == top else {}
-        content = (name, modules[name], [path.name for path in known.values()], key)
+        own = part_recipes.get(name, recipe)
+        content = (name, modules[name], [p.name for p in known.values()], own.digest(), key)
         digest = hashlib.sha256(repr(content).encode()).hexdigest()[:32]
         target = cache_dir / "parts" / f"{digest}.json"
         seconds = _recorded_seconds(target)
         if seconds is None:
-            seconds = _synthesize_part(name, modules[name], known, flow, target)
+            seconds = _synthesize_part(
+                name, modules[name], known, replace(flow, recipe=own), target
+            )
         synthesis_seconds += seconds
         parts[name] = target
     linking = time.perf_counter()
@@ -239,11 +261,12 @@ def _liberty(library: CellLibrary) -> Liberty:
     return read_liberty(library.path)
 
 
-def _buffer(library: CellLibrary) -> Cell:
-    buffer = standard_buffer(_liberty(library))
-    if not _IDENTIFIER.fullmatch(buffer.name):
-        raise FlowError(f"{library.path}: a cell's name must be a plain name, not {buffer.name!r}")
-    return buffer
+def _plain(cell: Cell, library: CellLibrary) -> Cell:
+    """Return a cell that scripts may name."""
+    for name in (cell.name, *cell.pins):
+        if not _IDENTIFIER.fullmatch(name):
+            raise FlowError(f"{library.path}: a cell's name must be a plain name, not {name!r}")
+    return cell
 
 
 def _synthesize_part(

@@ -177,6 +177,29 @@ def test_a_gated_flip_flop(tiny: Liberty, tmp_path: Path, enable: float, data: f
         assert found >= markov - 0.01  # slow data is overestimated, never overlooked
 
 
+def test_two_levels_of_clock_gates(tiny: Liberty, tmp_path: Path) -> None:
+    cells = {
+        "word": ("GATE1", {"CK": "g", "E": "w", "GCK": "h"}),
+        "group": ("GATE1", {"CK": "clk", "E": "e", "GCK": "g"}),
+        "r": ("KEEP1", {"CK": "h", "D": "d", "Q": "q"}),
+    }
+    inputs = {"clk": "clk", "d": "d", "e": "e", "w": "w"}
+    netlist = circuit(tmp_path, tiny, cells, inputs, {"q": "q"})
+    given = {name: Statistic.random(p1) for name, p1 in (("d", 0.3), ("e", 0.25), ("w", 0.4))}
+    activity = propagate(netlist, given)
+    rng = np.random.default_rng(5)
+    d, e, w = (rng.random(CYCLES) < given[name].p1 for name in "dew")
+    q = np.zeros(CYCLES, dtype=bool)
+    for cycle in range(1, CYCLES):
+        q[cycle] = d[cycle - 1] if e[cycle - 1] and w[cycle - 1] else q[cycle - 1]
+    group, word, out = (netlist.names[name][0] for name in "ghq")
+    assert activity.clock[[group, word]].all()
+    assert activity.toggle[[group, word]] == pytest.approx([2 * 0.25, 2 * 0.25 * 0.4])
+    assert activity.p1[word] == pytest.approx(0.25 * 0.4 / 2)
+    assert activity.toggle[out] == pytest.approx(0.25 * 0.4 * 2 * 0.3 * 0.7)
+    assert np.mean(q[1:] != q[:-1]) == pytest.approx(activity.toggle[out], abs=0.005)
+
+
 def test_a_flip_flop_with_random_data_is_exact(tiny: Liberty, tmp_path: Path) -> None:
     cells = {
         "gate": ("GATE1", {"CK": "clk", "E": "e", "GCK": "g"}),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from flows.errors import LibertyError
 from flows.functions import parse_function
 from flows.liberty import Liberty, read_liberty
+from flows.liberty_cells import ClockGate
 
 from .circuits import TINY, library_path
 
@@ -52,7 +53,9 @@ def test_storage(tiny: Liberty) -> None:
     assert keep.register.clock == parse_function("CK")
     assert hold.register is not None
     assert hold.register.transparent
-    assert gate.clock_gate
+    assert gate.clock_gate == ClockGate(
+        kind="latch_posedge", clock="CK", enable="E", test=None, out="GCK"
+    )
     assert gate.register is not None
     assert gate.register.transparent
     assert gate.register.clock == parse_function("!CK")  # open while the clock is low

@@ -142,6 +142,29 @@ def test_a_clock_gate_and_what_it_saves(tiny: Liberty, tmp_path: Path) -> None:
     assert of(netlist, breakdown, "r")[0] == pytest.approx(expected * UNIT_PJ)
 
 
+def test_a_clock_gate_below_another(tiny: Liberty, tmp_path: Path) -> None:
+    cells = {
+        "group": ("GATE1", {"CK": "clk", "E": "e", "GCK": "g"}),
+        "word": ("GATE1", {"CK": "g", "E": "w", "GCK": "h"}),
+        "r": ("KEEP1", {"CK": "h", "D": "d", "Q": "q"}),
+    }
+    inputs = {"clk": "clk", "d": "d", "e": "e", "w": "w"}
+    netlist = circuit(tmp_path, tiny, cells, inputs, {"q": "q"})
+    given = {"e": Statistic(0.2, 0.0), "w": Statistic(0.25, 0.0), "d": Statistic(0.5, 0.5)}
+    breakdown = energy_per_cycle(netlist, propagate(netlist, given), wire_load=False)
+    # The clock pin of the group's gate moves in every cycle, that of the word's in a fifth: where
+    # the gate is off, 3 units up and 5 down.  Outputs: 15 units for each of two toggles per pulse.
+    assert of(netlist, breakdown, "group")[0] == pytest.approx((0.8 * 8 + 0.4 * 15) * UNIT_PJ)
+    assert of(netlist, breakdown, "word")[0] == pytest.approx((0.2 * 0.75 * 8 + 0.1 * 15) * UNIT_PJ)
+    # The group's gate charges the clock pin of the word's, 2 units, and that one the flip-flop's.
+    assert of(netlist, breakdown, "group")[1] == pytest.approx(0.4 * 0.5 * 0.02 * 4)
+    still = energy_per_cycle(
+        netlist, propagate(netlist, given | {"e": Statistic(0.0, 0.0)}), wire_load=False
+    )
+    assert of(netlist, still, "word") == (0.0, 0.0)
+    assert of(netlist, still, "group") == pytest.approx((8 * UNIT_PJ, 0.0))
+
+
 def test_a_latch(tiny: Liberty, tmp_path: Path) -> None:
     cells = {"l": ("HOLD1", {"G": "clk", "D": "d", "Q": "q"})}
     netlist = circuit(tmp_path, tiny, cells, {"clk": "clk", "d": "d"}, {"q": "q"})

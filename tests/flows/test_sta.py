@@ -43,7 +43,29 @@ module half(input clk, input [7:0] a, input [7:0] b, output reg [7:0] q);
   always @(posedge clk) q <= x + y;
 endmodule
 """
+GATED = """
+module NAME_clock_gate(input clk, input en, output q, output left);
+`ifdef SYNTHESIS
+  assign q = clk; assign left = en;
+`else
+  reg open; always @* if (!clk) open = en;
+  assign q = clk & open; assign left = 1;
+`endif
+endmodule
+module NAME(input clk, input [7:0] a, input [7:0] b, output reg [7:0] q);
+  reg [7:0] x, y;
+  wire sum = ^(x + y), bit_ = x[0], clock, left;
+  NAME_clock_gate gate(.clk(clk), .en(GROUP), .q(clock), .left(left));
+  always @(posedge clk) begin x <= a; y <= b; end
+  always @(posedge clock) if (left & WORD) q <= x;
+endmodule
+"""
+DEEP_GROUP, DEEP_WORD = (
+    GATED.replace("NAME", name).replace("GROUP", group).replace("WORD", word)
+    for name, group, word in (("deep_group", "sum", "bit_"), ("deep_word", "bit_", "sum"))
+)
 DESIGNS = {"counter": COUNTER, "borrow": BORROW, "whole": WHOLE, "half": HALF}
+DESIGNS |= {"deep_group": DEEP_GROUP, "deep_word": DEEP_WORD}
 
 
 @pytest.fixture(scope="module", params=["osu018", "nangate45"])
@@ -110,6 +132,15 @@ def test_period_is_the_shortest_without_violation(
     period_ns = timing(name, library, folder).critical_path_ns
     assert worst_negative_slack(name, library, folder, period_ns * 1.0001) == 0
     assert worst_negative_slack(name, library, folder, period_ns * 0.999) < 0
+
+
+@pytest.mark.parametrize("name", ["deep_group", "deep_word"])
+def test_enables_of_both_levels_of_clock_gates_are_timed(
+    name: str, library: CellLibrary, folder: Path
+) -> None:
+    gated, whole = (timing(each, library, folder).critical_path_ns for each in (name, "whole"))
+    # The same adder with the parity of the sum behind it; clocks arrive without delay.
+    assert whole < gated < 2 * whole
 
 
 def test_half_a_period_and_borrowed_time(library: CellLibrary, folder: Path) -> None:

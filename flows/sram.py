@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ModelError
+from .errors import FlowError
 from .scaling import SCALED_NODE_NM, SOURCE_NODE_NM, Scaling, scale_to_180
 
 __all__ = [
@@ -88,10 +88,10 @@ def _cycles(time_ns: Floats, period_ns: ArrayLike) -> NDArray[np.int64]:
 
 
 def node_of_library(library: str) -> int:
-    """Return the node [nm] of a known cell library; `ModelError` asks for it otherwise."""
+    """Return the node [nm] of a known cell library; `FlowError` asks for it otherwise."""
     if library not in NODE_OF_LIBRARY:
         known = ", ".join(f"{name} ({node} nm)" for name, node in NODE_OF_LIBRARY.items())
-        raise ModelError(
+        raise FlowError(
             f"the technology node of library {library!r} is not known (known: {known}); "
             f"give it explicitly as one of {', '.join(map(str, NODES_NM))} nm"
         )
@@ -124,7 +124,7 @@ class SramModel:
     Parameters
     ----------
     node_nm
-        One of `NODES_NM`; 180 nm is scaled from 90 nm (see `models.scaling`).
+        One of `NODES_NM`; 180 nm is scaled from 90 nm (see `flows.scaling`).
     device
         One of `DEVICES`; it decides leakage by orders of magnitude.
 
@@ -139,9 +139,9 @@ class SramModel:
     def __init__(self, node_nm: int, device: str = DEFAULT_DEVICE) -> None:
         if node_nm not in NODES_NM:
             nodes = ", ".join(map(str, NODES_NM))
-            raise ModelError(f"SRAM node must be one of {nodes} nm, not {node_nm!r}")
+            raise FlowError(f"SRAM node must be one of {nodes} nm, not {node_nm!r}")
         if device not in DEVICES:
-            raise ModelError(f"SRAM device must be one of {', '.join(DEVICES)}, not {device!r}")
+            raise FlowError(f"SRAM device must be one of {', '.join(DEVICES)}, not {device!r}")
         self.node_nm, self.device = node_nm, device
         self.scaled = node_nm == SCALED_NODE_NM
         self._scaling = scale_to_180(device) if self.scaled else Scaling()
@@ -160,12 +160,12 @@ class SramModel:
 
         Raises
         ------
-        ModelError
+        FlowError
             Where a figure is no positive integer or one bank exceeds the table (2 MiB).
         """
         words_, bits_ = np.broadcast_arrays(_integers(words, "words"), _integers(bits, "bits"))
         if bits_.size and int(bits_.max()) > _MAX_BITS:
-            raise ModelError(f"bits must be at most {_MAX_BITS}, not {int(bits_.max())}")
+            raise FlowError(f"bits must be at most {_MAX_BITS}, not {int(bits_.max())}")
         # Design spaces repeat few sizes many times: compute each distinct pair once.
         pairs, inverse = np.unique(
             words_.ravel() * (2 * _MAX_BITS) + bits_.ravel(), return_inverse=True
@@ -213,7 +213,7 @@ class SramModel:
             best[better], best_clamped[better] = figures[better], clamped[better]
         if not np.isfinite(best[:, 0]).all():
             index = int(np.argmax(~np.isfinite(best[:, 0])))
-            raise ModelError(
+            raise FlowError(
                 f"an SRAM bank must hold at most 2 MiB, which {words[index]} words of "
                 f"{bits[index]} bits exceed"
             )
@@ -269,5 +269,5 @@ class SramModel:
 def _integers(value: ArrayLike, name: str) -> NDArray[np.int64]:
     array = np.asarray(value)
     if array.dtype.kind not in "iu" or (array.size and int(array.min()) < 1):
-        raise ModelError(f"{name} must be positive integers, not {value!r}")
+        raise FlowError(f"{name} must be positive integers, not {value!r}")
     return array.astype(np.int64)

@@ -7,9 +7,9 @@ import csv
 import numpy as np
 import pytest
 
-from models.errors import ModelError
-from models.scaling import scale_to_180
-from models.sram import DEVICES, NODE_OF_LIBRARY, NODES_NM, TABLE, SramModel, node_of_library
+from flows.errors import FlowError
+from flows.scaling import scale_to_180
+from flows.sram import DEVICES, NODE_OF_LIBRARY, NODES_NM, TABLE, SramModel, node_of_library
 
 COLUMNS = ("access_ns", "cycle_ns", "read_pj", "write_pj")
 
@@ -165,7 +165,7 @@ def test_shapes_broadcast_and_repeat() -> None:
     ],
 )
 def test_what_cannot_be_is_refused(call: object, text: str) -> None:
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(FlowError) as caught:
         call()  # type: ignore[operator]
     assert str(caught.value) == text
 
@@ -173,5 +173,5 @@ def test_what_cannot_be_is_refused(call: object, text: str) -> None:
 def test_nodes_of_libraries() -> None:
     assert {name: node_of_library(name) for name in NODE_OF_LIBRARY} == NODE_OF_LIBRARY
     assert NODE_OF_LIBRARY == {"nangate45": 45, "osu018": 180}
-    with pytest.raises(ModelError, match="node of library 'sky130' is not known"):
+    with pytest.raises(FlowError, match="node of library 'sky130' is not known"):
         node_of_library("sky130")
