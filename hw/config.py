@@ -11,9 +11,12 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from .pe.pe_type import PEType
 
 __all__ = ["PSUM_DEPTH", "SPAD_KINDS", "AcceleratorConfig", "PEConfig", "config_digest"]
 
@@ -56,9 +59,11 @@ class PEConfig:
     """Psum width [bits]; None is exact for `psum_depth` products, less than that saturates."""
     psum_depth: int = PSUM_DEPTH
     """Accumulations for which an exact psum cannot overflow, 1 to 1,048,576."""
-    pipeline_depth: int = 2
-    """Register stages from operands to the accumulated psum: 1 (multiply and add in one cycle)
-    or 2 (a register between product and sum)."""
+    pipeline_depth: int | None = None
+    """Register stages of product and sum: 1 (in one cycle), 2 (a register between them) or 3 (one
+    more inside the product); None is the PE type's own."""
+    decoders: str = "pe"
+    """Where codes are decoded: `pe`, or `edge` (of the array; operands are stored decoded)."""
 
     def __post_init__(self) -> None:
         from .pe.registry import PE_TYPES
@@ -75,50 +80,108 @@ class PEConfig:
             if kind not in SPAD_KINDS:
                 raise ConfigError(f"{field} must be {nearest(kind, SPAD_KINDS)}, not {kind!r}")
         _check_int(self, "psum_depth", 1, 1 << 20)
-        _check_int(self, "pipeline_depth", 1, 2)
+        kind = self._type
+        if self.pipeline_depth is not None:
+            _check_int(self, "pipeline_depth", 1, 3)
         if self.psum_bits is not None:
-            low, high = PE_TYPES[self.pe_type].min_psum_bits, 64
-            _check_int(self, "psum_bits", low, high)
+            if kind.accumulator is not None:
+                raise ConfigError(
+                    f"psum_bits must be left out for {kind.name}, whose psums have "
+                    f"{kind.accumulator.bits} bits, not {self.psum_bits!r}"
+                )
+            _check_int(self, "psum_bits", kind.min_psum_bits, 64)
+        places = ("pe", "edge") if kind.weight_decoder or kind.activation_decoder else ("pe",)
+        if self.decoders not in places:
+            raise ConfigError(
+                f"decoders of {kind.name} must be {' or '.join(places)}, not {self.decoders!r}"
+            )
+
+    @property
+    def _type(self) -> PEType:
+        from .pe.registry import PE_TYPES
+
+        return PE_TYPES[self.pe_type]
+
+    @property
+    def depth(self) -> int:
+        """Pipeline depth, the PE type's own where the point names none."""
+        return self._type.pipeline_depth if self.pipeline_depth is None else self.pipeline_depth
+
+    @property
+    def weight_bits(self) -> int:
+        """Width of a filter word in the PE [bits]."""
+        kind = self._type
+        edge = self.decoders == "edge" and kind.weight_decoder
+        return edge.bits if edge else kind.weight.bits
+
+    @property
+    def activation_bits(self) -> int:
+        """Width of an ifmap word in the PE [bits]."""
+        kind = self._type
+        edge = self.decoders == "edge" and kind.activation_decoder
+        return edge.bits if edge else kind.activation.bits
 
     @property
     def exact_psum_bits(self) -> int:
-        """Width [bits] that cannot overflow in `psum_depth` accumulations."""
-        from .pe.registry import PE_TYPES
+        """Width of one psum that cannot overflow in `psum_depth` accumulations [bits]."""
+        if self._type.accumulator is not None:
+            return self._type.accumulator.bits
+        products = self.psum_depth * self._type.terms
+        return self._type.product_bits + (products - 1).bit_length()
 
-        return PE_TYPES[self.pe_type].product_bits + (self.psum_depth - 1).bit_length()
+    @property
+    def lane_width(self) -> int:
+        """Width of one psum [bits]."""
+        return self.exact_psum_bits if self.psum_bits is None else self.psum_bits
 
     @property
     def psum_width(self) -> int:
-        """Width [bits] of a stored psum."""
-        return self.exact_psum_bits if self.psum_bits is None else self.psum_bits
+        """Width of a stored psum word [bits]: the psums of all filter lanes."""
+        return self.lane_width * self._type.filter_lanes
 
     @property
     def saturating(self) -> bool:
         """Whether accumulation can reach the ends of the psum range and stays there."""
-        return self.psum_width < self.exact_psum_bits
-
-    @property
-    def psum_latency(self) -> int:
-        """Cycles from reading a psum to the cycle in which its new value can be read."""
-        return 4 if self.psum_spad_kind == "macro" else 3
+        return self.lane_width < self.exact_psum_bits
 
     @property
     def operand_stage(self) -> int:
         """Pipeline stage in which both operands are registered; slots are issued in stage 0."""
         kinds = (self.ifmap_spad_kind, self.filter_spad_kind)
         read = 2 if "macro" in kinds else 1
-        psum_read = 2 if self.psum_spad_kind == "macro" else 1
-        return max(read, psum_read - self.pipeline_depth + 1)
+        return max(read, self._psum_read_cycles - self.depth + 1)
+
+    @property
+    def product_stage(self) -> int:
+        """Pipeline stage in which the product is there; products of a block are added up in it."""
+        return self.operand_stage + self.depth - 1
 
     @property
     def sum_stage(self) -> int:
-        """Pipeline stage in which the sum is formed."""
-        return self.operand_stage + self.pipeline_depth - 1
+        """Pipeline stage in which the addition to the psum begins."""
+        return self.product_stage + (self._type.scaling is not None)
+
+    @property
+    def write_stage(self) -> int:
+        """Pipeline stage in which the new psum is written or leaves."""
+        accumulator = self._type.accumulator
+        return self.sum_stage + (accumulator.stages if accumulator else 1)
 
     @property
     def pipeline_stages(self) -> int:
         """Cycles in which the pipeline empties after the last slot of a pass."""
-        return self.sum_stage + 2
+        return self.write_stage + 1
+
+    @property
+    def psum_latency(self) -> int:
+        """Cycles after which a psum can have its next product."""
+        if self._type.scaling is not None:  # within a block; scaled sums follow at a distance
+            return self._psum_read_cycles + 2
+        return self.write_stage - self.sum_stage + self._psum_read_cycles + 1
+
+    @property
+    def _psum_read_cycles(self) -> int:
+        return 2 if self.psum_spad_kind == "macro" else 1
 
     def psum_interval(self, filters: int) -> int:
         """Cycles one tap takes for `filters` products; more than `filters` where psums collide.

@@ -76,7 +76,15 @@ def _sidecar(pe: PE, top: str, verilog: str) -> dict[str, Any]:
             "activation": str(pe_type.activation),
             "product_bits": pe_type.product_bits,
             "fraction_bits": pe_type.fraction_bits,
+            "channel_lanes": pe_type.channel_lanes,
+            "filter_lanes": pe_type.filter_lanes,
+            "terms": pe_type.terms,
+            "scale_words": pe_type.scaling.words if pe_type.scaling else 0,
+            "relative_error": pe_type.relative_error,
+            "absolute_error": pe_type.absolute_error,
         },
+        "pipeline_depth": config.depth,
+        "psum_latency": config.psum_latency,
         "psum_bits": config.psum_width,
         "saturating": config.saturating,
         "verilog_sha256": hashlib.sha256(verilog.encode()).hexdigest(),
@@ -101,7 +109,12 @@ def _parser() -> argparse.ArgumentParser:
         "--psum-bits", type=int, metavar="N", help="psum width; default: exact, less saturates"
     )
     parser.add_argument("--psum-depth", type=int, metavar="N", help="accumulations that are exact")
-    parser.add_argument("--pipeline-depth", type=int, metavar="N", help="1 or 2")
+    parser.add_argument(
+        "--pipeline-depth", type=int, metavar="N", help="1 to 3; default: the PE type's own"
+    )
+    parser.add_argument(
+        "--decoders", choices=("pe", "edge"), help="where codes are decoded; default: in the PE"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write into")
     return parser
 

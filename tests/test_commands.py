@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = {
     "hw.emit": "hw.emit",
     "characterize": "characterize.__main__",
+    "characterize.recipe_search": "characterize.recipe_search",
     "models.fit": "models.fit",
     "models.predict": "models.predict",
     "dse.explore": "dse.explore",

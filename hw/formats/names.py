@@ -17,6 +17,7 @@ from .lightnn import LightNN
 from .log_posit import LogPosit
 from .logarithmic import LNS
 from .microscaling import E8M0, Microscaling
+from .packed import Packed
 from .posit import Posit
 from .power_of_two import PowerOfTwo
 from .sp2 import SP2
@@ -61,8 +62,16 @@ _FORMS: tuple[tuple[str, str, Callable[[re.Match[str]], NumberFormat | Microscal
         r"mx[a-z]+\d(?:_e\dm\d)?",
         lambda m: Microscaling(m[0]),
     ),
+    ("<format>x<lanes>", r"(.+)x([1-9]\d?)", lambda m: Packed(_element(m[1]), int(m[2]))),
 )
 """How a name is written, the pattern it matches, and what makes the format of the match."""
+
+
+def _element(name: str) -> NumberFormat:
+    element = parse(name)
+    if isinstance(element, Microscaling | Packed):
+        raise ConfigError(f"a word must hold lanes of a plain number format, not of {name!r}")
+    return element
 
 
 def parse(name: str) -> NumberFormat | Microscaling:

@@ -10,6 +10,7 @@ from amaranth.hdl import Cat, Const, Mux, Value
 
 from ..formats import Binary
 from ..formats.packed import Packed
+from .cut import Cut
 from .pe_type import PEType
 
 __all__ = ["BINARY"]
@@ -23,12 +24,13 @@ def _product(weight: int, activation: int) -> int:
     return sum(int(w * a) for w, a in lanes)
 
 
-def _multiply(weight: Value, activation: Value) -> Value:
+def _multiply(weight: Value, activation: Value, cut: Cut) -> Value:
     equal = ~(weight ^ activation)
-    first, second = _count_seven(equal[:7]), _count_seven(equal[7:14])
+    first, second = cut(_count_seven(equal[:7])), cut(_count_seven(equal[7:14]))
+    carry, last = cut(equal[14]), cut(equal[15])
     # 7 + 7 + 1 lanes in one adder with a carry-in, the last lane in an incrementer.
-    most = (Cat(equal[14], first) + Cat(equal[14], second))[1:5]
-    count = (most + equal[15])[:5]
+    most = (Cat(carry, first) + Cat(carry, second))[1:5]
+    count = (most + last)[:5]
     # 2 * (count - 8): the borrow of 8 touches two bits only, as a count of 16 has no others.
     return Cat(Const(0, 1), count[:3], ~count[3], ~(count[3] | count[4])).as_signed()
 
@@ -54,5 +56,5 @@ BINARY = PEType(
     product=_product,
     multiply=_multiply,
     description="16 lanes of weights and activations of -1 and +1",
-    lanes=_LANES,
+    channel_lanes=_LANES,
 )

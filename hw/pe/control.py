@@ -2,16 +2,20 @@
 
 A pass runs LOAD (filter words in, if asked for), RUN (issue slots), DRAIN (pipeline empties).  The
 ifmap scratchpad is a circular buffer that takes words whenever it has room, also ahead of the pass
-that needs them.  Each issue slot puts a tag into a pipeline that moves while `step` is high:
-
-    0 ... S   reads of weight and activation; operands are registered after stage S - 1
-    A         the sum is formed (A = S + depth - 1); the incoming psum was taken in stage A - 1
-    W = A + 1 the new psum is written to the scratchpad or leaves on the stream
+that needs them.  Each issue slot puts a tag into a pipeline that moves while `step` is high; the
+stages are those of `PEConfig`: operands are there in `operand_stage`, the product in
+`product_stage`, the addition begins in `sum_stage` (the incoming psum was taken the cycle before)
+and the new psum is written or leaves in `write_stage`.
 
 `step` falls where an incoming psum is missing or an outgoing one is not taken.
+
+A tap takes at least three slots.  What is asked about a tap is therefore computed ahead, into
+registers that are right from its third cycle on, so that long paths end there.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
@@ -20,6 +24,7 @@ from amaranth.utils import ceil_log2
 
 from ..config import PEConfig
 from .part import Part
+from .registry import PE_TYPES
 from .spad import read_latency
 
 __all__ = ["Control", "PassLayout"]
@@ -29,9 +34,10 @@ Tag = dict[str, Value]
 
 
 class PassLayout(data.StructLayout):
-    """The configuration word of a pass; counts are stored less one, `step` as it is."""
+    """The configuration word of a pass; `hw.pe.row_pass.RowPass.fields` says what goes into it."""
 
     def __init__(self, config: PEConfig) -> None:
+        kind = PE_TYPES[config.pe_type]
         super().__init__(
             {
                 "filters": ceil_log2(config.psum_spad),
@@ -39,8 +45,11 @@ class PassLayout(data.StructLayout):
                 "window": ceil_log2(config.ifmap_spad),
                 "step": config.ifmap_spad.bit_length(),
                 "positions": 16,
+                "filter_words": ceil_log2(config.filter_spad),
                 "load_filters": 1,
                 "accumulate": 1,
+                **({"terms": ceil_log2(kind.terms)} if kind.terms > 1 else {}),
+                **({"column": ceil_log2(config.ifmap_spad)} if kind.scaling else {}),
             }
         )
 
@@ -50,130 +59,83 @@ class Control(Part):
 
     def __init__(self, config: PEConfig) -> None:
         self.config = config
-        self.operands, self.sum = config.operand_stage, config.sum_stage
-        self.psum_read = self.sum - read_latency(config.psum_spad_kind)
-        self.filter_read = self.operands - read_latency(config.filter_spad_kind)
-        self.ifmap_read = self.operands - read_latency(config.ifmap_spad_kind)
+        self.kind = PE_TYPES[config.pe_type]
+        self.psum_read = config.sum_stage - read_latency(config.psum_spad_kind)
+        self.filter_read = config.operand_stage - read_latency(config.filter_spad_kind)
+        self.ifmap_read = config.operand_stage - read_latency(config.ifmap_spad_kind)
         self.single_port = config.ifmap_spad_kind == "macro"
-        sizes = f"{config.ifmap_spad}_{config.filter_spad}_{config.psum_spad}"
-        stages = f"{self.filter_read}{self.ifmap_read}{self.psum_read}{self.operands}{self.sum}"
-        self.module_name = f"control_{sizes}_s{stages}{'_sp' if self.single_port else ''}"
-        ifmap, filters, psum = (
-            ceil_log2(n) for n in (config.ifmap_spad, config.filter_spad, config.psum_spad)
+        stages = (
+            *(self.filter_read, self.ifmap_read, self.psum_read, config.operand_stage),
+            *(config.product_stage, config.sum_stage, config.write_stage),
         )
-        handshakes: dict[str, wiring.Member] = {}
+        scale_words = self.kind.scaling.words if self.kind.scaling else 0
+        self.module_name = (
+            f"control_{config.ifmap_spad}_{config.filter_spad}_{config.psum_spad}"
+            f"_s{''.join(map(str, stages))}{'_sp' if self.single_port else ''}"
+            f"{f'_t{self.kind.terms}' if self.kind.terms > 1 else ''}"
+            f"{f'_b{scale_words}' if scale_words else ''}"
+        )
+        ports: dict[str, wiring.Member] = {
+            "config_payload": In(PassLayout(config)),
+            "psum_out_valid": Out(1),
+            "psum_out_ready": In(1),
+            "busy": Out(1),
+            "step": Out(1),
+        }
         for name in ("config", "filter", "ifmap", "psum_in"):
-            handshakes |= {f"{name}_valid": In(1), f"{name}_ready": Out(1)}
-        super().__init__(
-            handshakes
-            | {
-                "config_payload": In(PassLayout(config)),
-                "psum_out_valid": Out(1),
-                "psum_out_ready": In(1),
-                "busy": Out(1),
-                "step": Out(1),
-                "filter_write_en": Out(1),
-                "filter_write_addr": Out(filters),
-                "filter_read_en": Out(1),
-                "filter_read_addr": Out(filters),
-                "ifmap_write_en": Out(1),
-                "ifmap_write_addr": Out(ifmap),
-                "ifmap_read_en": Out(1),
-                "ifmap_read_addr": Out(ifmap),
-                "psum_write_en": Out(1),
-                "psum_write_addr": Out(psum),
-                "psum_read_en": Out(1),
-                "psum_read_addr": Out(psum),
-                "begin_en": Out(1),
-                "begin_zero": Out(1),
-                "product_en": Out(1),
-                "first": Out(1),
-                "sum_en": Out(1),
+            ports |= {f"{name}_valid": In(1), f"{name}_ready": Out(1)}
+        sizes = {name: getattr(config, f"{name}_spad") for name in ("filter", "ifmap", "psum")}
+        if scale_words:
+            sizes["block"] = config.psum_spad
+            ports |= {
+                "opens": Out(1),
+                "scale": Out(ceil_log2(scale_words + 1)),
+                "block_en": Out(1),
+                "convert_en": Out(1),
             }
-        )
+        for name, words in sizes.items():
+            for port in ("write", "read"):
+                ports |= {f"{name}_{port}_en": Out(1), f"{name}_{port}_addr": Out(ceil_log2(words))}
+        ports |= {
+            "begin_en": Out(1),
+            "begin_zero": Out(1),
+            "product_en": Out(max(1, config.depth - 1)),
+            "first": Out(1),
+            "sum_en": Out(config.write_stage - config.sum_stage),
+        }
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        c = self.config
-        setting = Signal(PassLayout(c))
-        step = self.step
+        setting = Signal(PassLayout(self.config))
+        running, begins = Signal(), Signal()
+        issue, real, word_done, window_done = (
+            Signal(name=name) for name in ("issue", "real", "word_done", "window_done")
+        )
+        last_position, any_unread = self._ifmap(m, setting, begins, word_done, window_done)
+        tag = self._issue(m, setting, begins, issue, real, word_done, window_done)
+        tags = self._tags(m, tag)
+        if self.kind.scaling is not None:
+            self._drive_block(m, tags)
+        self._drive(m, tags, setting)
 
-        # Issue: which slot, tap and position is next.
-        slot = Signal.like(setting.slots)
-        tap = Signal.like(setting.window)
-        position = Signal.like(setting.positions)
-        filter_addr = Signal.like(self.filter_read_addr)
-        issue, word_done, window_done = Signal(), Signal(), Signal()
-        last_position = position == setting.positions
-        last_tap = tap == setting.window
-
-        # Ifmap window: `unread` words lie ahead of the read pointer, `live` words occupy room.
-        write_ptr = Signal.like(self.ifmap_write_addr)
-        read_ptr = Signal.like(self.ifmap_read_addr)
-        base_ptr = Signal.like(self.ifmap_read_addr)
-        unread = Signal(range(c.ifmap_spad + 1))
-        live = Signal(range(c.ifmap_spad + 1))
-        word_dies = Signal()
-        window_size = Signal(range(c.ifmap_spad + 1))
-        m.d.comb += [
-            window_size.eq(setting.window + 1),
-            self.ifmap_ready.eq(live != c.ifmap_spad),
-            self.ifmap_write_en.eq(self.ifmap_valid & self.ifmap_ready),
-            self.ifmap_write_addr.eq(write_ptr),
-            word_dies.eq(word_done & ((tap < setting.step) | last_position)),
-        ]
-        if self.single_port:
-            m.d.comb += self.ifmap_ready.eq((live != c.ifmap_spad) & ~self.ifmap_read_en)
-        m.d.sync += live.eq(live + self.ifmap_write_en - word_dies)
-        comes_back = Mux(window_done & ~last_position, window_size - setting.step, 0)
-        m.d.sync += unread.eq(unread + self.ifmap_write_en - word_done + comes_back)
-        with m.If(self.ifmap_write_en):
-            m.d.sync += write_ptr.eq(_wrap(write_ptr + 1, c.ifmap_spad))
-        with m.If(window_done):
-            forward = Mux(last_position, window_size, setting.step)
-            start = _wrap(base_ptr + forward, c.ifmap_spad)
-            m.d.sync += [base_ptr.eq(start), read_ptr.eq(start)]
-        with m.Elif(word_done):
-            m.d.sync += read_ptr.eq(_wrap(read_ptr + 1, c.ifmap_spad))
-
-        with m.If(word_done):
-            m.d.sync += [slot.eq(0), tap.eq(Mux(last_tap, 0, tap + 1))]
-        with m.Elif(issue & step):
-            m.d.sync += slot.eq(slot + 1)
-        with m.If(window_done):
-            m.d.sync += [position.eq(position + 1), filter_addr.eq(0)]
-        real = slot <= setting.filters
-        with m.Elif(issue & step & real):
-            m.d.sync += filter_addr.eq(filter_addr + 1)
-        m.d.comb += [
-            word_done.eq(issue & step & (slot == setting.slots)),
-            window_done.eq(word_done & last_tap),
-        ]
-
-        tags = self._tags(m, issue & real, slot, tap == 0, last_tap, filter_addr, read_ptr)
-        self._parts(m, tags, setting)
-
-        drained = ~tags[self.sum + 1]["valid"]
-        for tag in tags[1 : self.sum + 1]:
-            drained &= ~tag["valid"]
+        drained = ~tags[-1]["valid"]
+        for stage in tags[1:-1]:
+            drained &= ~stage["valid"]
         write_addr = Signal.like(self.filter_write_addr)
         m.d.comb += self.filter_write_addr.eq(write_addr)
         with m.FSM() as fsm:
             with m.State("IDLE"):
-                m.d.sync += [position.eq(0), filter_addr.eq(0), write_addr.eq(0)]
+                m.d.sync += write_addr.eq(0)
                 with m.If(self.config_valid):
-                    m.d.sync += [setting.eq(self.config_payload), tap.eq(0), slot.eq(0)]
+                    m.d.sync += setting.eq(self.config_payload)
                     m.next = "RUN"
                     with m.If(self.config_payload.load_filters):
                         m.next = "LOAD"
-            # Taps and filters are counted by the issue counters, which are idle while loading.
             with m.State("LOAD"), m.If(self.filter_valid):
-                m.d.sync += [write_addr.eq(write_addr + 1), slot.eq(slot + 1)]
-                with m.If(slot == setting.filters):
-                    m.d.sync += [slot.eq(0), tap.eq(tap + 1)]
-                    with m.If(last_tap):
-                        m.d.sync += tap.eq(0)
-                        m.next = "RUN"
+                m.d.sync += write_addr.eq(write_addr + 1)
+                with m.If(write_addr == setting.filter_words):
+                    m.next = "RUN"
             with m.State("RUN"), m.If(window_done & last_position):
                 m.next = "DRAIN"
             with m.State("DRAIN"), m.If(drained):
@@ -181,77 +143,236 @@ class Control(Part):
         # Assigned outside of the states: Icarus leaves a process that reads nothing but the state
         # unevaluated until the state changes.
         m.d.comb += [
-            self.config_ready.eq(fsm.ongoing("IDLE")),
-            self.busy.eq(~fsm.ongoing("IDLE")),
+            running.eq(fsm.ongoing("RUN")),
+            begins.eq(fsm.ongoing("IDLE")),
+            self.config_ready.eq(begins),
+            self.busy.eq(~begins),
             self.filter_ready.eq(fsm.ongoing("LOAD")),
             self.filter_write_en.eq(fsm.ongoing("LOAD") & self.filter_valid),
-            issue.eq(fsm.ongoing("RUN") & (unread != 0)),
+            issue.eq(running & any_unread),
         ]
         return m
 
-    def _tags(
+    def _ifmap(
+        self, m: Module, setting: Signal, begins: Value, word_done: Value, window_done: Value
+    ) -> tuple[Value, Value]:
+        """Keep the window: `unread` words lie ahead of the read pointer, `live` words take room.
+
+        Returns whether the position is the pass's last, and whether any word is unread.
+        """
+        size = self.config.ifmap_spad
+        position = Signal.like(setting.positions)
+        write_ptr, base_ptr = (Signal.like(self.ifmap_write_addr, name=n) for n in ("wp", "bp"))
+        self.read_ptr = read_ptr = Signal.like(base_ptr, name="read_ptr")
+        unread, live = (Signal(range(size + 1), name=name) for name in ("unread", "live"))
+        any_unread, room = Signal(), Signal(init=1)
+        self.tap = tap = Signal.like(setting.window, name="tap")
+
+        # Computed ahead, for the end of a tap.
+        last_position, tap_dies = Signal(), Signal()
+        next_base = Signal.like(base_ptr)
+        back = Signal(range(-1, size + 1))  # words that come back at the end of a window, less one
+        window = Signal(range(size + 1))
+        m.d.comb += window.eq(setting.window + 1)
+        m.d.sync += [
+            last_position.eq(position == setting.positions),
+            tap_dies.eq((tap < setting.step) | last_position),
+            next_base.eq(_wrap(base_ptr + Mux(last_position, window, setting.step), size)),
+            back.eq(Mux(last_position, 0, window - setting.step) - 1),
+        ]
+
+        with m.If(begins):
+            m.d.sync += position.eq(0)
+        with m.Elif(window_done):
+            m.d.sync += position.eq(position + 1)
+        m.d.comb += [
+            self.ifmap_ready.eq(room & ~self.ifmap_read_en if self.single_port else room),
+            self.ifmap_write_en.eq(self.ifmap_valid & self.ifmap_ready),
+            self.ifmap_write_addr.eq(write_ptr),
+        ]
+        # All that may come next is computed before it is known which of it does.
+        arrives, dies = self.ifmap_write_en, word_done & tap_dies
+        more_live, more_unread = (Signal(range(size + 2), name=n) for n in ("ml", "mu"))
+        more_than_one = Signal()
+        m.d.comb += [
+            more_live.eq(live + arrives),
+            more_unread.eq(unread + arrives),
+            more_than_one.eq((unread > 1) | arrives),
+        ]
+        m.d.sync += [
+            live.eq(Mux(dies, more_live - 1, more_live)),
+            room.eq(dies | (room & ~(arrives & (live == size - 1)))),
+            unread.eq(more_unread),
+            any_unread.eq(any_unread | arrives),
+        ]
+        with m.If(window_done):
+            m.d.sync += [unread.eq(more_unread + back), any_unread.eq(more_than_one | (back >= 0))]
+        with m.Elif(word_done):
+            m.d.sync += [unread.eq(more_unread - 1), any_unread.eq(more_than_one)]
+        with m.If(self.ifmap_write_en):
+            m.d.sync += write_ptr.eq(_wrap(write_ptr + 1, size))
+        with m.If(window_done):
+            m.d.sync += [base_ptr.eq(next_base), read_ptr.eq(next_base)]
+        with m.Elif(word_done):
+            m.d.sync += read_ptr.eq(_wrap(read_ptr + 1, size))
+        return last_position, any_unread
+
+    def _issue(
         self,
         m: Module,
-        valid: Value,
-        slot: Signal,
-        first: Value,
-        last: Value,
-        filter_addr: Signal,
-        read_ptr: Signal,
-    ) -> list[Tag]:
-        """Return the tags of stages 0 to W; those after 0 are registers moved by `step`."""
-        fields: Tag = {
-            "valid": valid,
+        setting: Signal,
+        begins: Value,
+        issue: Signal,
+        real: Signal,
+        word_done: Signal,
+        window_done: Signal,
+    ) -> Tag:
+        """Count slots, terms and taps; return the tag of the slot being issued."""
+        tap, step = self.tap, self.step
+        slot = Signal.like(setting.slots)
+        filter_addr = Signal.like(self.filter_read_addr)
+        last_slot, slots_done, last_term, first_term = Signal(), Signal(), Signal(), Signal()
+        first_tap, last_tap, next_tap_last = Signal(), Signal(), Signal()
+        m.d.comb += [
+            slots_done.eq(issue & step & last_slot),
+            word_done.eq(slots_done & last_term),
+            window_done.eq(word_done & last_tap),
+        ]
+        m.d.sync += next_tap_last.eq(tap + 1 == setting.window)
+        with m.If(begins | slots_done):
+            m.d.sync += [slot.eq(0), last_slot.eq(0), real.eq(1)]
+        with m.Elif(issue & step):
+            m.d.sync += [slot.eq(slot + 1), last_slot.eq(slot == setting.slots)]
+            with m.If(slot == setting.filters):
+                m.d.sync += real.eq(0)
+        with m.If(begins | window_done):
+            m.d.sync += [tap.eq(0), filter_addr.eq(0), first_tap.eq(1)]
+        with m.Else():
+            with m.If(word_done):
+                m.d.sync += [tap.eq(tap + 1), first_tap.eq(0)]
+            with m.If(issue & step & real):
+                m.d.sync += filter_addr.eq(filter_addr + 1)
+        with m.If(begins):
+            m.d.sync += last_tap.eq(self.config_payload.window == 0)
+        with m.Elif(word_done):
+            m.d.sync += last_tap.eq(Mux(last_tap, setting.window == 0, next_tap_last))
+
+        m.d.comb += [last_term.eq(1), first_term.eq(1)]
+        if self.kind.terms > 1:
+            term = Signal.like(setting.terms)
+            m.d.comb += [last_term.eq(term == setting.terms), first_term.eq(term == 0)]
+            with m.If(begins | word_done):
+                m.d.sync += term.eq(0)
+            with m.Elif(slots_done):
+                m.d.sync += term.eq(term + 1)
+        tag: Tag = {
+            "valid": issue & real,
             "psum": slot[: len(self.psum_read_addr)],
-            "first": first,
-            "last": last,
+            "first": first_tap & first_term,
+            "last": last_tap & last_term,
             "filter": filter_addr,
-            "new_word": slot == 0,
-            "ifmap": read_ptr,
+            "new_word": (slot == 0) & first_term,
+            "ifmap": self.read_ptr,
         }
-        tags = [fields]
-        for stage in range(1, self.sum + 2):
-            tag: Tag = {}
+        if self.kind.scaling is not None:
+            tag |= self._column(m, setting, begins, word_done, window_done)
+        return tag
+
+    def _column(
+        self, m: Module, setting: Signal, begins: Value, word_done: Value, window_done: Value
+    ) -> Tag:
+        """Count the words of a column; return what its tags say of blocks and scales."""
+        word = Signal.like(setting.column)
+        first_column = Signal()
+        final = word == setting.column
+        with m.If(begins | (word_done & final)):
+            m.d.sync += word.eq(0)
+        with m.Elif(word_done):
+            m.d.sync += word.eq(word + 1)
+        with m.If(begins | window_done):
+            m.d.sync += first_column.eq(1)
+        with m.Elif(word_done & final):
+            m.d.sync += first_column.eq(0)
+        scale = Signal.like(self.scale, name="scale_word")
+        assert self.kind.scaling is not None
+        words = self.kind.scaling.words
+        for index in range(words):
+            with m.If(word == setting.column - (words - 1 - index)):
+                m.d.comb += scale.eq(index + 1)
+        return {"first": first_column, "opens": word == 0, "scale": scale, "final": final}
+
+    def _tags(self, m: Module, tag: Tag) -> list[Tag]:
+        """Return the tags of all stages; those after 0 are registers moved by `step`."""
+        c = self.config
+        needed = {
+            "filter": self.filter_read,
+            "ifmap": self.ifmap_read,
+            "new_word": self.ifmap_read,
+            "first": c.sum_stage,
+            "opens": c.product_stage,
+            "scale": c.product_stage,
+        }
+        tags = [tag]
+        for stage in range(1, c.write_stage + 1):
+            moved: Tag = {}
             for name, before in tags[-1].items():
-                wanted = {
-                    "filter": self.filter_read,
-                    "ifmap": self.ifmap_read,
-                    "new_word": self.ifmap_read,
-                }.get(name, self.sum + 1)
-                if stage > wanted:
+                if stage > needed.get(name, c.write_stage):
                     continue
-                tag[name] = Signal(len(before), name=f"{name}{stage}", reset_less=name != "valid")
+                moved[name] = Signal(len(before), name=f"{name}{stage}", reset_less=name != "valid")
                 with m.If(self.step):
-                    m.d.sync += tag[name].eq(before)
-            tags.append(tag)
+                    m.d.sync += moved[name].eq(before)
+            tags.append(moved)
         return tags
 
-    def _parts(self, m: Module, tags: list[Tag], setting: Signal) -> None:
+    def _drive(self, m: Module, tags: list[Tag], setting: Signal) -> None:
         """Drive the other parts from the tags of their stages."""
-        step = self.step
+        c, step = self.config, self.step
+        # Only the last word of a scale brings a product to the psum of a block.
+        adds: Callable[[Tag], Value] = lambda tag: tag["valid"] & tag.get("final", 1)  # noqa: E731
         filter_tag, ifmap_tag = tags[self.filter_read], tags[self.ifmap_read]
-        read, begin = tags[self.psum_read], tags[self.sum - 1]
-        product, total, write = tags[self.sum - 1], tags[self.sum], tags[self.sum + 1]
-        needs_psum = begin["valid"] & begin["first"] & setting.accumulate
-        leaves = write["valid"] & write["last"]
+        read, begin, write = tags[self.psum_read], tags[c.sum_stage - 1], tags[c.write_stage]
+        needs_psum = adds(begin) & begin["first"] & setting.accumulate
+        leaves = adds(write) & write["last"]
         held = leaves & ~self.psum_out_ready
+        missing = needs_psum & ~self.psum_in_valid
         m.d.comb += [
-            step.eq(~held & ~(needs_psum & ~self.psum_in_valid)),
+            step.eq(~held & ~missing),
             self.psum_in_ready.eq(needs_psum & ~held),
-            self.psum_out_valid.eq(leaves & ~(needs_psum & ~self.psum_in_valid)),
+            self.psum_out_valid.eq(leaves & ~missing),
             self.filter_read_en.eq(filter_tag["valid"] & step),
             self.filter_read_addr.eq(filter_tag["filter"]),
             self.ifmap_read_en.eq(ifmap_tag["valid"] & ifmap_tag["new_word"] & step),
             self.ifmap_read_addr.eq(ifmap_tag["ifmap"]),
-            self.psum_read_en.eq(read["valid"] & ~read["first"] & step),
+            self.psum_read_en.eq(adds(read) & ~read["first"] & step),
             self.psum_read_addr.eq(read["psum"]),
-            self.begin_en.eq(begin["valid"] & begin["first"] & step),
+            self.begin_en.eq(adds(begin) & begin["first"] & step),
             self.begin_zero.eq(~setting.accumulate),
-            self.product_en.eq(product["valid"] & step),
-            self.first.eq(total["first"]),
-            self.sum_en.eq(total["valid"] & step),
-            self.psum_write_en.eq(write["valid"] & ~write["last"] & step),
+            self.first.eq(tags[c.sum_stage]["first"]),
+            self.psum_write_en.eq(adds(write) & ~write["last"] & step),
             self.psum_write_addr.eq(write["psum"]),
+        ]
+        m.d.comb += [
+            en.eq(tags[c.operand_stage + index]["valid"] & step)
+            for index, en in enumerate(self.product_en)
+        ]
+        m.d.comb += [
+            en.eq(adds(tags[c.sum_stage + index]) & step) for index, en in enumerate(self.sum_en)
+        ]
+
+    def _drive_block(self, m: Module, tags: list[Tag]) -> None:
+        """Drive what sums up blocks: read, add and write within a block, convert at its end."""
+        c, step = self.config, self.step
+        read = tags[c.product_stage - read_latency(c.psum_spad_kind)]
+        total, write = tags[c.product_stage], tags[c.product_stage + 1]
+        m.d.comb += [
+            self.block_read_en.eq(read["valid"] & ~read["opens"] & step),
+            self.block_read_addr.eq(read["psum"]),
+            self.opens.eq(total["opens"]),
+            self.scale.eq(total["scale"]),
+            self.block_en.eq(total["valid"] & ~total["final"] & step),
+            self.convert_en.eq(total["valid"] & total["final"] & step),
+            self.block_write_en.eq(write["valid"] & ~write["final"] & step),
+            self.block_write_addr.eq(write["psum"]),
         ]
 
 

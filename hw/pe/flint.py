@@ -5,8 +5,8 @@ before the first one of the others it is 1.f (2 bits as an integer) shifted left
 2-bit integers are multiplied, the product gets its sign, and one shifter by the sum of both shifts
 places it.  -0 is zero like +0.
 
-In the published array (ANT) decoders stand at the edge and each serves a row or column of PEs; here
-both are inside the PE, which is still open.
+In the published array (ANT) decoders stand at the edge and each serves a row or column of PEs.  A
+decoded operand has 5 bits: integer, shift and sign.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Mux, Value
 
 from ..formats import Flint
-from .pe_type import PEType
+from .cut import Cut
+from .pe_type import Decoder, PEType
 from .regime import leading_zeros
 from .shift import shift_left
 
@@ -27,21 +28,29 @@ def _product(weight: int, activation: int) -> int:
     return int(_FORMAT.decode_exact(weight) * _FORMAT.decode_exact(activation))
 
 
-def _multiply(weight: Value, activation: Value) -> Value:
-    integer_w, shift_w = _decode(weight)
-    integer_a, shift_a = _decode(activation)
-    product = integer_w * integer_a
-    negative = weight[3] ^ activation[3]
-    signed = Mux(negative, -product, product)[:5].as_signed()
-    return shift_left(signed, (shift_w + shift_a)[:3])[:10].as_signed()
+def _operand(code: int) -> int:
+    """Return integer (2 bits), left shift (2 bits) and sign of a code, low bits first."""
+    magnitude = abs(int(_FORMAT.decode_exact(code)))
+    shift = max(magnitude.bit_length() - 2, 0)
+    return magnitude >> shift | shift << 2 | (code >> 3) << 4
 
 
-def _decode(code: Value) -> tuple[Value, Value]:
-    """Return the integer and the left shift of the magnitude of a code."""
-    rest, leading = code[:2], code[2]
+def _decode(code: Value) -> Value:
+    rest, leading, negative = code[:2], code[2], code[3]
     zeros, fraction = leading_zeros(rest)
-    return Mux(leading, Cat(fraction, Const(1, 1)), rest), Mux(leading, zeros + 1, 0)[:2]
+    integer = Mux(leading, Cat(fraction, Const(1, 1)), rest)
+    return Cat(integer, Mux(leading, zeros + 1, 0)[:2], negative)
 
+
+def _multiply(weight: Value, activation: Value, cut: Cut) -> Value:
+    product = cut(weight[:2] * activation[:2], "integers")
+    shift = cut((weight[2:4] + activation[2:4])[:3], "shift")
+    negative = cut(weight[4] ^ activation[4], "negative")
+    signed = Mux(negative, -product, product)[:5].as_signed()
+    return shift_left(signed, shift)[:10].as_signed()
+
+
+_DECODER = Decoder(bits=5, golden=_operand, decode=_decode)
 
 FLINT4 = PEType(
     name="flint4",
@@ -52,4 +61,6 @@ FLINT4 = PEType(
     product=_product,
     multiply=_multiply,
     description="signed 4-bit flint weights and activations",
+    weight_decoder=_DECODER,
+    activation_decoder=_DECODER,
 )

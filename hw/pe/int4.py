@@ -9,6 +9,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Value
 
 from ..formats import FixedPoint
+from .cut import Cut
 from .pe_type import PEType
 
 __all__ = ["INT4"]
@@ -21,13 +22,13 @@ def _product(weight: int, activation: int) -> int:
     return _WEIGHT.to_int(weight) * _ACTIVATION.to_int(activation)
 
 
-def _multiply(weight: Value, activation: Value) -> Value:
+def _multiply(weight: Value, activation: Value, cut: Cut) -> Value:
     low, low_negative = _row(Const(0, 1), weight[0], weight[1], activation)
     high, high_negative = _row(weight[1], weight[2], weight[3], activation)
     # The carry of the lower row has its place in the gap below the upper one.
     upper = Cat(low_negative, Const(0, 1), high).as_signed()
     carry = Cat(Const(0, 2), high_negative, Const(0, 1)).as_signed()
-    return low.as_signed() + upper + carry
+    return cut(low).as_signed() + cut(upper) + cut(carry)
 
 
 def _row(below: Value, middle: Value, top: Value, activation: Value) -> tuple[Value, Value]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Value
+from amaranth.hdl import Cat, Value
 
 from ..formats import FixedPoint
+from .cut import Cut
 from .pe_type import PEType
 
 __all__ = ["INT8", "INT16"]
@@ -16,8 +17,14 @@ def _integer(bits: int) -> PEType:
     def product(weight: int, activation: int) -> int:
         return fmt.to_int(weight) * fmt.to_int(activation)
 
-    def multiply(weight: Value, activation: Value) -> Value:
-        return weight.as_signed() * activation.as_signed()
+    def multiply(weight: Value, activation: Value, cut: Cut) -> Value:
+        if not cut.present:
+            return weight.as_signed() * activation.as_signed()
+        # Two products of half a weight each are added behind the cut.
+        half = bits // 2
+        low = Cat(weight[:half], 0).as_signed() * activation.as_signed()
+        high = weight[half:].as_signed() * activation.as_signed()
+        return cut(low, "low") + (cut(high, "high") << half)
 
     return PEType(
         name=f"int{bits}",
@@ -27,6 +34,7 @@ def _integer(bits: int) -> PEType:
         product_bits=2 * bits,
         product=product,
         multiply=multiply,
+        pipeline_depth=3,
         description=f"{bits}-bit two's complement weights and activations",
     )
 

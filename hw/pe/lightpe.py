@@ -9,10 +9,12 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 
-from amaranth.hdl import Cat, Const, Mux, Value
+from amaranth.hdl import Value
 
 from ..formats import FixedPoint, LightNN
+from .cut import Cut
 from .pe_type import PEType
+from .shift import negate_if, shift_left
 
 __all__ = ["LIGHTPE1", "LIGHTPE2"]
 
@@ -27,13 +29,13 @@ def _lightpe(k: int) -> PEType:
         magnitude = sum(_ACTIVATION.to_int(activation) << (fmt.fraction - m) for m in exponents)
         return -magnitude if sign else magnitude
 
-    def multiply(weight: Value, activation: Value) -> Value:
+    def multiply(weight: Value, activation: Value, cut: Cut) -> Value:
         # 7 - m is the complement of the 3 bits of m.  The sign is applied before shifting: a
         # one's complement and a carry-in are cheaper on 8 bits than on the shifted sum.
         negative = weight[3 * k]
-        signed = Mux(negative, -activation.as_signed(), activation.as_signed())
-        terms = [_shift_left(signed, ~weight[shift : shift + 3]) for shift in range(0, 3 * k, 3)]
-        return reduce(add, terms)
+        operand = cut(negate_if(activation, negative))
+        amounts = [cut(~weight[shift : shift + 3]) for shift in range(0, 3 * k, 3)]
+        return reduce(add, (shift_left(operand, amount) for amount in amounts))
 
     return PEType(
         name=f"lightpe{k}",
@@ -43,16 +45,9 @@ def _lightpe(k: int) -> PEType:
         product_bits=15 + k,
         product=product,
         multiply=multiply,
+        pipeline_depth=k + 1,
         description=f"LightNN weights of {k} power{'s' * (k > 1)} of two, int8 activations",
     )
-
-
-def _shift_left(value: Value, amount: Value) -> Value:
-    """Return `value << amount` for a signed value and 3 bits of amount, as a 3-stage shifter."""
-    for stage in range(3):
-        shifted = Cat(Const(0, 1 << stage), value).as_signed()
-        value = Mux(amount[stage], shifted, value)
-    return value
 
 
 LIGHTPE1 = _lightpe(1)

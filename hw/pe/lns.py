@@ -10,15 +10,16 @@ from __future__ import annotations
 from amaranth.hdl import Value
 
 from ..formats import LNS, Antilog
-from .approximate import ApproximatePEType
+from .cut import Cut
 from .logarithm import LogConverter
+from .pe_type import PEType
 
 __all__ = ["LNS8", "lns_type"]
 
 
 def lns_type(
     name: str, gamma: int, *, table: int | None = None, fraction: int = 8, bits: int = 24
-) -> ApproximatePEType:
+) -> PEType:
     """Return the PE type of 8-bit logarithmic numbers with a base factor.
 
     Parameters
@@ -50,11 +51,12 @@ def lns_type(
         (sign_w, log_w), (sign_a, log_a) = logs[weight], logs[activation]
         return converter.golden(sign_w != sign_a, int((log_w + log_a) * gamma))
 
-    def multiply(weight: Value, activation: Value) -> Value:
-        log = weight[:log_bits] + activation[:log_bits]
-        return converter.convert(weight[log_bits] ^ activation[log_bits], None, log)
+    def multiply(weight: Value, activation: Value, cut: Cut) -> Value:
+        negative = cut(weight[log_bits] ^ activation[log_bits], "negative")
+        log = cut(cut.name(weight[:log_bits] + activation[:log_bits], "log"), "sum")
+        return converter.convert(negative, None, log)
 
-    return ApproximatePEType(
+    return PEType(
         name=name,
         weight=fmt,
         activation=fmt,

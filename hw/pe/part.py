@@ -7,14 +7,16 @@ apart in area and energy.
 
 from __future__ import annotations
 
+import functools
 import os
+from dataclasses import dataclass, field
 
 from amaranth.back import verilog
 from amaranth.hdl import ClockSignal, Instance, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow
 
-__all__ = ["Part", "instantiate", "to_verilog"]
+__all__ = ["Part", "instantiate", "part_verilog", "to_verilog"]
 
 
 class Part(wiring.Component):
@@ -25,6 +27,24 @@ class Part(wiring.Component):
     def extra_verilog(self) -> str:
         """Return modules that only this part instantiates, as Verilog text."""
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A part that is told apart by its module's name alone."""
+
+    name: str
+    part: Part = field(compare=False)
+
+
+def part_verilog(part: Part) -> str:
+    """Return the Verilog of a part and of the modules only it instantiates."""
+    return _verilog(_Named(part.module_name, part))
+
+
+@functools.lru_cache(maxsize=256)
+def _verilog(named: _Named) -> str:
+    return to_verilog(named.part, named.name) + named.part.extra_verilog()
 
 
 def _ports(component: wiring.Component) -> list[tuple[str, Flow, object]]:

@@ -1,8 +1,10 @@
+# amaranth: UnusedElaboratable=no
 """The processing element: datapath, three scratchpads and control, put together.
 
 Streams (valid/ready): `config` starts a pass, `filter` and `ifmap` bring words, `psum_in` and
 `psum_out` pass psums.  The order of words is that of `row_pass.RowPass`.  A scratchpad of kind
-`macro` appears as `MemoryPort`s: `filter_memory0`, `ifmap_memory0`, `psum_memory0`/`1`.
+`macro` appears as `MemoryPort`s: `filter_memory0`, `ifmap_memory0`, `psum_memory0`/`1`.  PE types
+with shared scales have a second psum scratchpad, for the exact sums of blocks: `block`.
 """
 
 from __future__ import annotations
@@ -12,15 +14,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import PEConfig
+from .block_datapath import BlockDatapath
 from .control import Control, PassLayout
 from .datapath import Datapath
-from .part import Part, instantiate, to_verilog
+from .part import Part, instantiate, part_verilog, to_verilog
 from .registry import PE_TYPES
 from .spad import MacroSpad, MemoryPort, make_spad
 
 __all__ = ["PE", "pe_modules"]
-
-_SPADS = ("ifmap", "filter", "psum")
 
 
 class PE(wiring.Component):
@@ -28,20 +29,22 @@ class PE(wiring.Component):
 
     def __init__(self, config: PEConfig) -> None:
         self.point = config
-        pe_type = PE_TYPES[config.pe_type]
-        width = config.psum_width
-        bits = {"ifmap": pe_type.activation.bits, "filter": pe_type.weight.bits, "psum": width}
+        kind, width = PE_TYPES[config.pe_type], config.psum_width
+        bits = {"ifmap": config.activation_bits, "filter": config.weight_bits, "psum": width}
         self.control = Control(config)
-        self.datapath = Datapath(config)
-        self.spads = {
-            name: make_spad(
-                getattr(config, f"{name}_spad_kind"),
-                getattr(config, f"{name}_spad"),
-                bits[name],
-                banks=2 if name == "psum" else 1,
+        self.datapath: Part = Datapath(config)
+        if kind.scaling is not None:
+            self.datapath = BlockDatapath(config)
+            bits["block"] = kind.scaling.block_bits
+        self.spads = {}
+        for name, word_bits in bits.items():
+            like = "psum" if name == "block" else name
+            self.spads[name] = make_spad(
+                getattr(config, f"{like}_spad_kind"),
+                getattr(config, f"{like}_spad"),
+                word_bits,
+                banks=2 if like == "psum" else 1,
             )
-            for name in _SPADS
-        }
         ports: dict[str, wiring.Member] = {
             "config": In(stream.Signature(PassLayout(config))),
             "filter": In(stream.Signature(bits["filter"])),
@@ -95,17 +98,21 @@ class PE(wiring.Component):
             path.stored_psum.eq(self.spads["psum"].read_data),
             path.psum_in.eq(self.psum_in.payload),
         ]
-        for name in ("begin_en", "begin_zero", "product_en", "first", "sum_en"):
+        enables = ["begin_en", "begin_zero", "product_en", "first", "sum_en"]
+        if "block" in self.spads:
+            enables += ["opens", "scale", "block_en", "convert_en"]
+            m.d.comb += [
+                self.spads["block"].write_data.eq(path.block),
+                path.stored_block.eq(self.spads["block"].read_data),
+            ]
+        for name in enables:
             m.d.comb += getattr(path, name).eq(getattr(control, name))
         return m
 
 
 def pe_modules(pe: PE) -> tuple[str, dict[str, str]]:
     """Return the name of the top module and the Verilog of every module of a PE, top last."""
-    modules = {
-        part.module_name: to_verilog(part, part.module_name) + part.extra_verilog()
-        for part in pe.parts.values()
-    }
+    modules = {part.module_name: part_verilog(part) for part in pe.parts.values()}
     top = f"pe_{pe.point.pe_type}"
     modules[top] = to_verilog(pe, top)
     return top, modules

@@ -10,6 +10,7 @@ from __future__ import annotations
 from amaranth.hdl import Value
 
 from ..formats import FixedPoint, PowerOfTwo
+from .cut import Cut
 from .pe_type import PEType
 from .shift import negate_if, shift_left
 
@@ -24,10 +25,10 @@ def _product(weight: int, activation: int) -> int:
     return int(scaled) * _ACTIVATION.to_int(activation)
 
 
-def _multiply(weight: Value, activation: Value) -> Value:
+def _multiply(weight: Value, activation: Value, cut: Cut) -> Value:
     operand = negate_if(activation, weight[3]).as_unsigned()
     operand &= weight[:3].any().replicate(len(operand))
-    return shift_left(operand.as_signed(), weight[:3])[1:].as_signed()
+    return shift_left(cut(operand.as_signed()), cut(weight[:3]))[1:].as_signed()
 
 
 POT4 = PEType(

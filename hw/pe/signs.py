@@ -9,6 +9,7 @@ from __future__ import annotations
 from amaranth.hdl import Value
 
 from ..formats import Binary, FixedPoint, Ternary
+from .cut import Cut
 from .pe_type import PEType
 from .shift import negate_if
 
@@ -22,8 +23,8 @@ def _binary_product(weight: int, activation: int) -> int:
     return int(Binary().decode_exact(weight)) * _ACTIVATION.to_int(activation)
 
 
-def _binary_multiply(weight: Value, activation: Value) -> Value:
-    return negate_if(activation, ~weight[0])
+def _binary_multiply(weight: Value, activation: Value, cut: Cut) -> Value:
+    return cut(negate_if(activation, ~weight[0]))
 
 
 def _ternary_product(weight: int, activation: int) -> int:
@@ -32,9 +33,9 @@ def _ternary_product(weight: int, activation: int) -> int:
     return int(Ternary().decode_exact(weight)) * _ACTIVATION.to_int(activation)
 
 
-def _ternary_multiply(weight: Value, activation: Value) -> Value:
+def _ternary_multiply(weight: Value, activation: Value, cut: Cut) -> Value:
     nonzero = weight[0].replicate(_PRODUCT_BITS)
-    return (negate_if(activation, weight[1]).as_unsigned() & nonzero).as_signed()
+    return cut((negate_if(activation, weight[1]).as_unsigned() & nonzero).as_signed())
 
 
 BINARYW = PEType(
@@ -45,6 +46,7 @@ BINARYW = PEType(
     product_bits=_PRODUCT_BITS,
     product=_binary_product,
     multiply=_binary_multiply,
+    pipeline_depth=1,
     description="weights -1 and +1, int8 activations",
 )
 TERNARYW = PEType(
@@ -55,5 +57,6 @@ TERNARYW = PEType(
     product_bits=_PRODUCT_BITS,
     product=_ternary_product,
     multiply=_ternary_multiply,
+    pipeline_depth=1,
     description="weights -1, 0 and +1, int8 activations",
 )

@@ -13,6 +13,7 @@ from operator import or_
 from amaranth.hdl import Cat, Const, Value
 
 from ..formats import SP2, FixedPoint
+from .cut import Cut
 from .pe_type import PEType
 from .shift import negate_if
 
@@ -27,14 +28,14 @@ def _product(weight: int, activation: int) -> int:
     return int(scaled) * _ACTIVATION.to_int(activation)
 
 
-def _multiply(weight: Value, activation: Value) -> Value:
+def _multiply(weight: Value, activation: Value, cut: Cut) -> Value:
     f2, f1, negative = weight[0], weight[1:3], weight[3]
     operand = negate_if(activation, negative)
     width = len(operand) + 2
     terms = [_shifted(operand, 3 - f, width) & (f1 == f).replicate(width) for f in (1, 2, 3)]
     first = reduce(or_, terms)
     second = _shifted(operand, 2, width) & f2.replicate(width)
-    return (first.as_signed() + second.as_signed()).as_signed()
+    return (cut(first.as_signed()) + cut(second.as_signed())).as_signed()
 
 
 def _shifted(value: Value, left: int, width: int) -> Value:

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Scratchpads: one write port, one read port whose data is registered.
 
 All kinds have the same ports and, but for the read latency, the same behaviour:
@@ -8,11 +9,25 @@ All kinds have the same ports and, but for the read latency, the same behaviour:
 - `macro`: the memory stands outside (a synthesizable PE has ports to it); the part holds the
   output register and, for psums, spreads even and odd words over two single-ported banks
   (latency 2).
+
+The clock of words passes three gates: one for the scratchpad, one for each group of words, one for
+each word.  Each level tests what the levels above leave open, so the enables of two gates in a row
+are independent, as `flows.activity` takes them.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, ClockSignal, Const, Instance, Module, Mux, Signal, Value
+from amaranth.hdl import (
+    Array,
+    ClockDomain,
+    ClockSignal,
+    Const,
+    Instance,
+    Module,
+    Mux,
+    Signal,
+    Value,
+)
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -21,9 +36,11 @@ from .part import Part
 
 __all__ = ["WRITE_GROUP", "MacroSpad", "MemoryPort", "WordSpad", "make_spad", "read_latency"]
 
-WRITE_GROUP = 8
-"""Words that share a write bus.  The buses of other groups stay still, which saves most of the
-energy of a write (all words would see their data pins toggle) for one AND per bit and group."""
+_LOW_BITS = 3
+WRITE_GROUP = 1 << _LOW_BITS
+"""Words that share a clock and a write bus.  Those of other groups stand still, which saves most of
+the energy of a write and of doing nothing for one clock gate and one AND per bit and group
+(decisions 0003 and 0006)."""
 
 
 def read_latency(kind: str) -> int:
@@ -52,8 +69,9 @@ class WordSpad(Part):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        clock, writes = self._gated_clock(m, "spad", ClockSignal(), self.write_en)
         store = self._latches if self.kind == "latch" else self._flipflops
-        words = Array(store(m))
+        words = Array(store(m, clock, writes))
         out = Signal(self.bits, reset_less=True)
         with m.If(self.read_en):
             m.d.sync += out.eq(words[self.read_addr])
@@ -61,61 +79,111 @@ class WordSpad(Part):
         return m
 
     def extra_verilog(self) -> str:
-        """Return the modules of the latches, which Amaranth cannot express."""
-        if self.kind != "latch":
-            return ""
-        return _latch(f"{self.module_name}_gate", "!en", 1) + _latch(
-            f"{self.module_name}_word", "en", self.bits
-        )
+        """Return the modules of the clock gates and latches, which Amaranth cannot express."""
+        gate = _clock_gate(self._gate)
+        if self.kind == "latch":
+            return gate + _latch(f"{self.module_name}_word", self.bits)
+        # Words of flip-flops do without the gate: each can have an enable of its own.
+        return f"`ifdef SYNTHESIS\n{_no_clock_gate(self._gate)}`else\n{gate}`endif\n"
 
-    def _flipflops(self, m: Module) -> list[Signal]:
+    @property
+    def _gate(self) -> str:
+        return f"{self.module_name}_clock_gate"
+
+    def _flipflops(self, m: Module, clock: Value, writes: Value) -> list[Signal]:
+        """Return words that are clocked with the clock of their group."""
         words = [Signal(self.bits, name=f"word{i}", reset_less=True) for i in range(self.words)]
         buses = self._write_buses(m, self.write_data, self.write_en, self.write_addr)
+        for group, (group_clock, here) in enumerate(self._group_clocks(m, clock, writes)):
+            domain = _domain(m, f"group{group}", group_clock)
+            for i, word in enumerate(words[group * WRITE_GROUP :][:WRITE_GROUP]):
+                with m.If(here & (self.write_addr[:_LOW_BITS] == i)):
+                    m.d[domain] += word.eq(buses[group])
+        return words
+
+    def _latches(self, m: Module, clock: Value, writes: Value) -> list[Signal]:
+        """Return words that are open while a gated clock of their own is high."""
+        data = Signal(self.bits, reset_less=True)
+        addr = Signal.like(self.write_addr, reset_less=True)
+        m.d[_domain(m, "write", clock)] += [data.eq(self.write_data), addr.eq(self.write_addr)]
+        buses = self._write_buses(m, data, Const(1), addr)
+        clocks = self._group_clocks(m, clock, writes)
+        words = [Signal(self.bits, name=f"word{i}") for i in range(self.words)]
         for i, word in enumerate(words):
-            with m.If(self.write_en & (self.write_addr == i)):
-                m.d.sync += word.eq(buses[i // WRITE_GROUP])
+            group_clock, here = clocks[i // WRITE_GROUP]
+            select = here & (self.write_addr[:_LOW_BITS] == i % WRITE_GROUP)
+            opens, _ = self._gated_clock(m, f"gate{i}", group_clock, select)
+            m.submodules[f"store{i}"] = Instance(
+                f"{self.module_name}_word", i_en=opens, i_d=buses[i // WRITE_GROUP], o_q=word
+            )
         return words
 
     def _write_buses(self, m: Module, data: Value, en: Value, addr: Value) -> list[Signal]:
         """Return the written data for each group of words, zero for groups not written."""
-        buses = []
-        for first in range(0, self.words, WRITE_GROUP):
-            bus = Signal(self.bits, name=f"bus{first}")
-            here = en & (addr // WRITE_GROUP == first // WRITE_GROUP)
-            m.d.comb += bus.eq(Mux(here, data, 0))
-            buses.append(bus)
+        buses = [Signal(self.bits, name=f"bus{group}") for group in range(self._groups)]
+        for group, bus in enumerate(buses):
+            m.d.comb += bus.eq(Mux(en & (addr[_LOW_BITS:] == group), data, 0))
         return buses
 
-    def _latches(self, m: Module) -> list[Signal]:
-        data = Signal(self.bits, reset_less=True)
-        addr = Signal.like(self.write_addr, reset_less=True)
-        with m.If(self.write_en):
-            m.d.sync += [data.eq(self.write_data), addr.eq(self.write_addr)]
-        buses = self._write_buses(m, data, Const(1), addr)
-        words = []
-        for i in range(self.words):
-            word = Signal(self.bits, name=f"word{i}")
-            opens, gate = Signal(name=f"opens{i}"), Signal(name=f"gate{i}")
-            select = Signal(name=f"select{i}")
-            m.d.comb += select.eq(self.write_en & (self.write_addr == i))
-            # A clock gate of a latch that is open while the clock is low, and an AND.
-            m.submodules[f"gate{i}"] = Instance(
-                f"{self.module_name}_gate", i_en=ClockSignal(), i_d=select, o_q=opens
+    @property
+    def _groups(self) -> int:
+        return -(-self.words // WRITE_GROUP)
+
+    def _group_clocks(self, m: Module, clock: Value, writes: Value) -> list[tuple[Value, Value]]:
+        """Return for each group a clock and what must hold when it pulses in a write there."""
+        if self._groups == 1:
+            return [(clock, writes)]
+        return [
+            self._gated_clock(
+                m, f"group{group}", clock, writes & (self.write_addr[_LOW_BITS:] == group)
             )
-            m.d.comb += gate.eq(ClockSignal() & opens)
-            m.submodules[f"store{i}"] = Instance(
-                f"{self.module_name}_word", i_en=gate, i_d=buses[i // WRITE_GROUP], o_q=word
-            )
-            words.append(word)
-        return words
+            for group in range(self._groups)
+        ]
+
+    def _gated_clock(
+        self, m: Module, name: str, clock: Value, enable: Value
+    ) -> tuple[Signal, Signal]:
+        """Return a clock that pulses where `enable` holds, and what is left of `enable` to test."""
+        gated, left = Signal(name=f"{name}_clock"), Signal(name=f"{name}_left")
+        m.submodules[name] = Instance(self._gate, i_clk=clock, i_en=enable, o_q=gated, o_left=left)
+        return gated, left
 
 
-def _latch(name: str, opens: str, bits: int) -> str:
-    """Return a Verilog module of a level-sensitive latch that follows `d` while `opens` holds."""
+def _domain(m: Module, name: str, clock: Value) -> str:
+    """Add a clock domain without reset and return its name."""
+    domain = ClockDomain(name, reset_less=True, local=True)
+    m.domains += domain
+    m.d.comb += domain.clk.eq(clock)
+    return name
+
+
+_GATE_PORTS = "(clk, en, q, left);\n  input clk;\n  input en;\n  output q;\n  output left;\n"
+
+
+def _clock_gate(name: str) -> str:
+    """Return a Verilog module whose clock `q` pulses in the cycles in which `en` is true.
+
+    Synthesis puts the library's integrated clock gate in the place of a module with such a name
+    (`flows.clock_gates`).  A pulse is all that `en` asks for, so nothing of it is `left`.
+    """
+    return (
+        f"module {name}{_GATE_PORTS}  reg open;\n"
+        "  always @* if (!clk) open = en;\n"
+        "  assign q = clk & open;\n  assign left = 1'b1;\nendmodule\n"
+    )
+
+
+def _no_clock_gate(name: str) -> str:
+    """Return a Verilog module whose clock always runs: all of the enable is `left` to apply."""
+    return f"module {name}{_GATE_PORTS}  assign q = clk;\n  assign left = en;\nendmodule\n"
+
+
+def _latch(name: str, bits: int) -> str:
+    """Return a Verilog module of a level-sensitive latch that follows `d` while `en` holds."""
     return (
         f"module {name}(en, d, q);\n  input en;\n  input [{bits - 1}:0] d;\n"
         f"  output [{bits - 1}:0] q;\n  reg [{bits - 1}:0] q;\n"
-        f"  always @* if ({opens}) q = d;\nendmodule\n"
+        "  always @* if (en) q = d;\nendmodule\n"
     )
 
 

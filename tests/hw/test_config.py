@@ -28,7 +28,7 @@ def test_exact_psum_is_product_bits_and_the_bits_of_the_depth(pe_type: str, exac
         ({"psum_spad": True}, "psum_spad must be an integer from 2 to 1024, not True"),
         ({"psum_spad_kind": "dram"}, "psum_spad_kind must be one of flipflop, latch, macro"),
         ({"psum_bits": 8}, "psum_bits must be an integer from 16 to 64, not 8"),
-        ({"pipeline_depth": 3}, "pipeline_depth must be an integer from 1 to 2, not 3"),
+        ({"pipeline_depth": 4}, "pipeline_depth must be an integer from 1 to 3, not 4"),
     ],
 )
 def test_what_cannot_exist_is_refused(change: dict[str, object], message: str) -> None:

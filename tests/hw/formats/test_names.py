@@ -12,7 +12,7 @@ FORMS = (
     "float6_e3m2fn, float6_e2m3fn, float4_e2m1fn, float_e<exponent bits>m<fraction bits>[n or f], "
     "float8_e8m0fnu, lightnn<1 or 2>, flightnn<0, 1 or 2>, binary, ternary, pot<bits>, "
     "[u]flint<bits>, sp2_<bits>, lns<bits>g<gamma>, posit<bits>_<es>, lp<bits>_<es>_<rs>[_<sf>], "
-    "mxfp8_e4m3, mxfp8_e5m2, mxfp6_e3m2, mxfp6_e2m3, mxfp4, mxint8"
+    "mxfp8_e4m3, mxfp8_e5m2, mxfp6_e3m2, mxfp6_e2m3, mxfp4, mxint8, <format>x<lanes>"
 )
 
 
@@ -21,6 +21,18 @@ def test_a_float_is_called_by_its_own_name() -> None:
     assert str(parse("float_e8m23")) == "binary32"
     assert parse("float_e2m1f") == FP4_E2M1
     assert str(Float(2, 1, "nan")) == "float_e2m1n"
+
+
+def test_a_word_of_lanes_is_called_by_its_lanes() -> None:
+    for name in ("binaryx16", "lp4_0_3x2"):
+        assert str(parse(name)) == name
+    assert parse("binaryx16").bits == 16  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["mxfp4x2", "binaryx2x2"])
+def test_lanes_hold_plain_formats(name: str) -> None:
+    with pytest.raises(ConfigError, match="a word must hold lanes of a plain number format"):
+        parse(name)
 
 
 def test_a_scale_is_a_fraction() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from amaranth.hdl import Module, Signal, Value
 from amaranth.sim import Simulator
 
+from hw.pe.cut import Cut
 from hw.pe.pe_type import PEType
 
 __all__ = ["evaluate", "products"]
@@ -18,9 +19,9 @@ def evaluate(
 ) -> list[tuple[int, ...]]:
     """Return the outputs of combinational logic for each tuple of inputs."""
     ports = [Signal(width, name=f"in{i}") for i, width in enumerate(widths)]
-    values = list(logic(*ports))
-    outputs = [Signal(value.shape(), name=f"out{i}") for i, value in enumerate(values)]
     m = Module()
+    values = list(logic(m, *ports))
+    outputs = [Signal(value.shape(), name=f"out{i}") for i, value in enumerate(values)]
     m.d.comb += [output.eq(value) for output, value in zip(outputs, values, strict=True)]
     found = []
 
@@ -39,8 +40,17 @@ def evaluate(
 def products(kind: PEType, pairs: Iterable[tuple[int, int]]) -> list[int]:
     """Return the products that the hardware of a PE type forms, as wide as it declares them."""
 
-    def logic(weight: Value, activation: Value) -> list[Value]:
-        product = Value.cast(kind.multiply(weight, activation))
+    def logic(m: Module, weight: Value, activation: Value) -> list[Value]:
+        operands = [
+            decoder.decode(code) if decoder else code
+            for decoder, code in (
+                (kind.weight_decoder, weight),
+                (kind.activation_decoder, activation),
+            )
+        ]
+        product = Value.cast(kind.multiply(*operands, Cut(m)))
+        if kind.filter_lanes > 1:
+            return [product]
         assert product.shape().signed
         return [product[: kind.product_bits].as_signed()]
 

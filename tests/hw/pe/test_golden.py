@@ -12,8 +12,7 @@ from hw.config import PEConfig
 from hw.errors import ConfigError
 from hw.formats import NumberFormat
 from hw.formats.packed import Packed
-from hw.pe.approximate import ApproximatePEType
-from hw.pe.golden import run_pass
+from hw.pe.golden import run_pass, to_signed
 from hw.pe.pe_type import PEType
 from hw.pe.registry import PE_TYPES
 from hw.pe.row_pass import RowPass
@@ -21,7 +20,35 @@ from hw.pe.row_pass import RowPass
 Coded = tuple[int, tuple[Fraction, ...]]
 
 
-@pytest.mark.parametrize("pe_type", sorted(PE_TYPES))
+ROUNDED = [name for name, kind in PE_TYPES.items() if kind.accumulator and not kind.scaling]
+"""PE types whose products are codes of their accumulator, and may be infinite or NaN."""
+INTEGERS = [name for name in PE_TYPES if name not in ROUNDED]
+
+
+def test_every_type_is_covered() -> None:
+    assert len(ROUNDED) + len(INTEGERS) == len(PE_TYPES) >= 20
+
+
+@pytest.mark.parametrize("pe_type", ROUNDED)
+def test_rounded_products_are_those_of_numpy(pe_type: str) -> None:
+    """All pairs of codes up to 16 bits, else seeded ones, against numpy's float32."""
+    kind = PE_TYPES[pe_type]
+    dice = np.random.default_rng(1)
+    both = kind.weight.bits + kind.activation.bits
+    pairs = np.arange(1 << both) if both <= 16 else dice.integers(0, 1 << both, 20_000, np.uint64)
+    weights = (pairs >> kind.activation.bits).astype(np.int64)
+    activations = (pairs & ((1 << kind.activation.bits) - 1)).astype(np.int64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        # two significands of 24 bits make an exact float64
+        values = (kind.weight.decode(weights) * kind.activation.decode(activations)).astype("f4")
+    got = [kind.product(int(w), int(a)) for w, a in zip(weights, activations, strict=True)]
+    numbers = ~np.isnan(values)
+    assert (values.view(np.uint32) == np.array(got))[numbers].all()
+    assert (np.array(got)[~numbers] == 0x7FC00000).all()
+    assert numbers.sum() > len(pairs) / 2
+
+
+@pytest.mark.parametrize("pe_type", INTEGERS)
 def test_products_are_the_products_of_the_formats(pe_type: str) -> None:
     """All pairs of codes up to 16 bits, else seeded ones; a code without a value makes zero."""
     kind = PE_TYPES[pe_type]
@@ -29,19 +56,31 @@ def test_products_are_the_products_of_the_formats(pe_type: str) -> None:
     unit = Fraction(2) ** kind.fraction_bits
     limit = 1 << (kind.product_bits - 1)
     relative = absolute = Fraction(0)
-    if isinstance(kind, ApproximatePEType):
+    if kind.relative_error:
         # decode() of an irrational value is within 2**-53 of it
         relative = Fraction(kind.relative_error) + Fraction(1, 1 << 50)
         absolute = Fraction(kind.absolute_error)
     compared = 0
     for (weight, w), (activation, a) in _pairs(weights, activations):
-        got = kind.product(weight, activation)
-        assert -limit <= got < limit
-        exact = sum((x * y for x, y in zip(w, a, strict=True)), Fraction(0)) * unit
-        error = abs(got - exact)
-        assert error <= relative * abs(exact) + absolute, (weight, activation, got)
+        assert (len(w), len(a)) == (kind.lanes, kind.channel_lanes)
+        for lane, got in enumerate(_lane_products(kind, weight, activation)):
+            assert -limit <= got < limit
+            here = w if kind.filter_lanes == 1 else w[lane : lane + 1]
+            exact = sum((x * y for x, y in zip(here, a, strict=True)), Fraction(0)) * unit
+            error = abs(got - exact)
+            assert error <= relative * abs(exact) + absolute, (weight, activation, lane, got)
         compared += 1
     assert compared >= min(2000, len(weights) * len(activations))
+
+
+def _lane_products(kind: PEType, weight: int, activation: int) -> list[int]:
+    """Return the product of each filter lane."""
+    product, bits = kind.product(weight, activation), kind.product_bits
+    if kind.filter_lanes == 1:
+        return [product]
+    assert 0 <= product < 1 << bits * kind.filter_lanes
+    lanes = (product >> bits * lane & ((1 << bits) - 1) for lane in range(kind.filter_lanes))
+    return [to_signed(lane, bits) for lane in lanes]
 
 
 def _codes(fmt: NumberFormat, kind: PEType) -> list[Coded]:
@@ -52,24 +91,18 @@ def _codes(fmt: NumberFormat, kind: PEType) -> list[Coded]:
         dice = random.Random(1)
         ends = [0, 1, (1 << fmt.bits) - 1, 1 << (fmt.bits - 1), (1 << (fmt.bits - 1)) - 1]
         codes = ends + [dice.getrandbits(fmt.bits) for _ in range(1000)]
-    no_numbers = {*getattr(fmt, "reserved", ()), getattr(fmt, "nar_code", None)}
-    values = []
-    for code in codes:
-        value: tuple[Fraction, ...]
-        if code in no_numbers:
-            with pytest.raises(ConfigError):
-                fmt.decode_exact(code)
-            value = (Fraction(0),)
-        elif isinstance(fmt, Packed):
-            value = fmt.decode_lanes(code)
-        elif isinstance(kind, ApproximatePEType):
-            value = (Fraction(float(fmt.decode(code))),)
-        else:
-            value = (fmt.decode_exact(code),)
-        assert len(value) == kind.lanes
-        values.append((code, value))
-    assert len(no_numbers - {None}) <= 1
-    return values
+    if isinstance(fmt, Packed):
+        values = {c: _value(fmt.element, c, kind) for c in range(1 << fmt.element.bits)}
+        return [(code, tuple(values[lane] for lane in fmt.split(code))) for code in codes]
+    return [(code, (_value(fmt, code, kind),)) for code in codes]
+
+
+def _value(fmt: NumberFormat, code: int, kind: PEType) -> Fraction:
+    if code in (*getattr(fmt, "reserved", ()), getattr(fmt, "nar_code", None)):
+        with pytest.raises(ConfigError):
+            fmt.decode_exact(code)
+        return Fraction(0)
+    return Fraction(float(fmt.decode(code))) if kind.relative_error else fmt.decode_exact(code)
 
 
 def _pairs(weights: list[Coded], activations: list[Coded]) -> Iterator[tuple[Coded, Coded]]:
@@ -83,14 +116,18 @@ def _pairs(weights: list[Coded], activations: list[Coded]) -> Iterator[tuple[Cod
         yield dice.choice(weights), dice.choice(activations)
 
 
-@pytest.mark.parametrize("pe_type", sorted(PE_TYPES))
+@pytest.mark.parametrize("pe_type", INTEGERS)
 def test_products_fill_their_width_and_psums_fit(pe_type: str) -> None:
-    """No product bit is wasted on every input, and the default psum has at most 64 bits."""
+    """No product bit is wasted on every input, and a default psum has at most 64 bits."""
     kind = PE_TYPES[pe_type]
     weights, activations = (_codes(fmt, kind) for fmt in (kind.weight, kind.activation))
-    largest = max(abs(kind.product(w, a)) for (w, _), (a, _) in _pairs(weights, activations))
+    largest = max(
+        abs(product)
+        for (weight, _), (activation, _) in _pairs(weights, activations)
+        for product in _lane_products(kind, weight, activation)
+    )
     assert largest >= 1 << (kind.product_bits - 2)
-    assert PEConfig(pe_type=pe_type).psum_width <= 64
+    assert PEConfig(pe_type=pe_type).lane_width <= 64
 
 
 def test_a_pass_is_a_convolution() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from hw.errors import ConfigError
 from hw.formats import LogPosit
-from hw.pe.approximate import ApproximatePEType
 from hw.pe.lns import LNS8, lns_type
 from hw.pe.lp import LP8, lp_type
+from hw.pe.pe_type import PEType
 
 from .multiply_bench import products
 
@@ -23,14 +23,14 @@ VARIANTS = {
     "mitchell": lns_type("lns", 8, table=1, fraction=0, bits=20),
     "table and mitchell": lns_type("lns", 8, table=4, fraction=5, bits=24),
     "exact placement": lns_type("lns", 16, fraction=6, bits=23),
-    "one regime bit": lp_type("lp", LogPosit(8, 2, 1)),
-    "long regime": lp_type("lp", LogPosit(8, 1, 3), bits=20),
-    "unlimited regime": lp_type("lp", LogPosit(8, 0, 7), fraction=5),
-    "four bits": lp_type("lp", LogPosit(4, 0, 3), fraction=4, bits=16),
+    "one regime bit": lp_type("lp", LogPosit(8, 2, 1), LogPosit(8, 2, 1)),
+    "long regime": lp_type("lp", LogPosit(8, 1, 3), LogPosit(8, 1, 3), bits=20),
+    "unlimited regime": lp_type("lp", LogPosit(8, 0, 7), LogPosit(8, 0, 7), fraction=5),
+    "four bits": lp_type("lp", LogPosit(4, 0, 3), LogPosit(4, 0, 3), fraction=4, bits=16),
 }
 
 
-def _pairs(kind: ApproximatePEType, count: int) -> Iterable[tuple[int, int]]:
+def _pairs(kind: PEType, count: int) -> Iterable[tuple[int, int]]:
     size = 1 << kind.weight.bits
     corners = [0, 1, size // 2 - 1, size // 2, size // 2 + 1, size - 1]
     yield from product(corners, corners)

@@ -11,8 +11,9 @@ import pytest
 
 from flows.simulation import run_bench
 from hw.config import PEConfig
+from hw.pe.block_datapath import BlockDatapath
 from hw.pe.datapath import Datapath
-from hw.pe.part import to_verilog
+from hw.pe.part import Part, to_verilog
 from hw.pe.pe import PE, pe_modules
 from hw.pe.registry import PE_TYPES
 from hw.verilog import start_processes
@@ -24,7 +25,7 @@ def simulate(config: PEConfig, bench: str, **settings: object) -> None:
     if shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed (apt-get install iverilog)")
     if bench.endswith("datapath_bench"):
-        part = Datapath(config)
+        part: Part = Datapath(config) if "block" not in bench else BlockDatapath(config)
         top, verilog = part.module_name, to_verilog(part, part.module_name)
     else:
         top, modules = pe_modules(PE(config))
@@ -37,14 +38,42 @@ def simulate(config: PEConfig, bench: str, **settings: object) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "pe_type" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--pe")
-        metafunc.parametrize("pe_type", [chosen] if chosen else sorted(PE_TYPES))
+    """Give a test every PE type with the points or pipelines that the type can have."""
+    if "pe_type" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.config.getoption("--pe")
+    names = [chosen] if chosen else sorted(PE_TYPES)
+    fixture, settings = SETTINGS[metafunc.function.__name__]
+    pairs = [(n, s) for n in names for s in settings if possible(n, settings[s])]
+    metafunc.parametrize(("pe_type", fixture), pairs)
 
 
-@pytest.mark.parametrize("depth", [1, 2])
-def test_products(pe_type: str, depth: int) -> None:
-    simulate(PEConfig(pe_type=pe_type, pipeline_depth=depth), "tests.hw.pe.datapath_bench")
+def possible(pe_type: str, setting: dict[str, object]) -> bool:
+    """Return whether a PE type has the choice that a setting makes."""
+    kind = PE_TYPES[pe_type]
+    decoded = kind.weight_decoder or kind.activation_decoder
+    return bool(
+        ("decoders" not in setting or decoded)
+        and ("psum_bits" not in setting or kind.accumulator is None)
+    )
+
+
+DEPTHS = {f"depth{depth}": {"pipeline_depth": depth} for depth in (1, 2, 3)}
+PLACES = {"own": {}, "edge": {"decoders": "edge"}}
+
+
+def test_products(pe_type: str, place: str) -> None:
+    simulate_products(PEConfig(pe_type=pe_type, **PLACES[place]))
+
+
+@pytest.mark.long
+def test_products_at_every_depth(pe_type: str, depth: str) -> None:
+    simulate_products(PEConfig(pe_type=pe_type, **DEPTHS[depth]))
+
+
+def simulate_products(config: PEConfig) -> None:
+    kind = "block_datapath" if PE_TYPES[config.pe_type].scaling else "datapath"
+    simulate(config, f"tests.hw.pe.{kind}_bench")
 
 
 POINTS = {
@@ -65,14 +94,23 @@ POINTS = {
         "pipeline_depth": 1,
         **{f"{name}_spad_kind": "macro" for name in ("ifmap", "filter", "psum")},
     },
+    "deep": {"ifmap_spad": 10, "filter_spad": 30, "psum_spad": 4, "pipeline_depth": 3},
     "mixed": {"ifmap_spad": 6, "filter_spad": 48, "psum_spad": 8, "filter_spad_kind": "macro"},
     "saturating": {"ifmap_spad": 8, "filter_spad": 64, "psum_spad": 8, "psum_bits": 16},
+    "edge": {"ifmap_spad": 8, "filter_spad": 32, "psum_spad": 6, "decoders": "edge"},
 }
 
 
-@pytest.mark.parametrize("point", POINTS)
+def pe_point(pe_type: str, name: str) -> PEConfig:
+    """Return a PE point; its ifmap scratchpad holds at least a channel with its scale."""
+    config = PEConfig(pe_type=pe_type, **POINTS[name])
+    scaling = PE_TYPES[pe_type].scaling
+    column = 1 + scaling.words if scaling else 1
+    return dataclasses.replace(config, ifmap_spad=max(config.ifmap_spad, column))
+
+
 def test_convolutions(pe_type: str, point: str) -> None:
-    config = PEConfig(pe_type=pe_type, **POINTS[point])
+    config = pe_point(pe_type, point)
     simulate(config, "tests.hw.pe.pe_bench", BENCH_SEED=7, BENCH_PASSES=12)
 
 
@@ -83,8 +121,15 @@ def test_the_first_words_are_zero() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [11, 12])
-@pytest.mark.parametrize("point", POINTS)
-def test_many_convolutions(pe_type: str, point: str, seed: int) -> None:
-    config = PEConfig(pe_type=pe_type, **POINTS[point])
-    simulate(config, "tests.hw.pe.pe_bench", BENCH_SEED=seed, BENCH_PASSES=60)
+def test_many_convolutions(pe_type: str, point: str) -> None:
+    config = pe_point(pe_type, point)
+    simulate(config, "tests.hw.pe.pe_bench", BENCH_SEED=11, BENCH_PASSES=60)
+
+
+SETTINGS: dict[str, tuple[str, dict[str, dict[str, object]]]] = {
+    "test_products": ("place", PLACES),
+    "test_products_at_every_depth": ("depth", DEPTHS),
+    "test_convolutions": ("point", POINTS),
+    "test_many_convolutions": ("point", POINTS),
+}
+"""What a test is repeated for besides the PE types."""

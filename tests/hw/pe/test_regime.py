@@ -12,7 +12,7 @@ from .multiply_bench import evaluate
 @pytest.mark.parametrize("width", [3, 7])
 def test_every_word_is_split_like_the_format_does(width: int, limit: int) -> None:
     words = [(word,) for word in range(1 << width)]
-    found = evaluate(lambda word: split_regime(word, limit), [width], words)
+    found = evaluate(lambda _, word: split_regime(word, limit), [width], words)
     aligned = width - (1 if limit == 1 else 2)
     for (word,), (k, rest) in zip(words, found, strict=True):
         want_k, want_rest, bits = split_golden(word, width, limit)
@@ -22,7 +22,7 @@ def test_every_word_is_split_like_the_format_does(width: int, limit: int) -> Non
 @pytest.mark.parametrize("width", [2, 3, 6])
 def test_leading_zeros_of_every_word(width: int) -> None:
     words = [(word,) for word in range(1 << width)]
-    found = evaluate(leading_zeros, [width], words)
+    found = evaluate(lambda _, word: leading_zeros(word), [width], words)
     for (word,), (count, behind) in zip(words, found, strict=True):
         zeros = width - word.bit_length()
         shifted = word << (zeros + 1) & ((1 << width) - 1)
