@@ -1,0 +1,105 @@
+"""The multicast network: a beat of words, each with a row tag and a column tag, to all its targets.
+
+One beat enters per cycle, a word in each lane.  A row compares the row tags with its own and keeps
+words for other rows off its wires; a PE of the row compares the column tag
+(`row_stationary_node`).  The beat waits in a register until all its targets can take their word.
+
+The network is open from `open` until the beat marked `last` has entered, so that no word of the
+next pass gets in early, whatever the source does.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import Flow, In, Out
+
+from ..pe.edge import EdgeDecoder
+from ..pe.part import Part
+
+__all__ = ["Entry", "place", "row_words"]
+
+
+class Entry(wiring.Component):
+    """The register a beat waits in, and the gate before it.
+
+    Parameters
+    ----------
+    source, beat
+        Layouts of a beat as it comes and as it waits.
+    decoder
+        What decodes the words on their way into the register, if not the PEs do.
+    """
+
+    def __init__(
+        self, source: data.StructLayout, beat: data.StructLayout, decoder: EdgeDecoder | None
+    ) -> None:
+        self.decoder = decoder
+        super().__init__(
+            {
+                "source": In(stream.Signature(source)),
+                "open": In(1),
+                "blocked": In(1),  # a target cannot take its word
+                "beat": Out(beat),  # no word is `there` unless the beat is
+                "take": Out(1),
+                "closed": Out(1),  # the last beat has been taken
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        is_open, full, enters = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.take.eq(full & ~self.blocked),
+            self.source.ready.eq(is_open & (~full | self.take)),
+            enters.eq(self.source.valid & self.source.ready),
+            self.closed.eq(~is_open & ~full),
+        ]
+        payload = self.source.payload
+        for lane, (word, out) in enumerate(zip(payload.words, self.beat.words, strict=True)):
+            held = Signal(word.shape(), name=f"held{lane}", reset_less=True)
+            with m.If(enters):
+                m.d.sync += held.eq(word)
+            m.d.comb += [
+                out.there.eq(held.there & full),
+                out.row.eq(held.row),
+                out.col.eq(held.col),
+                out.word.eq(held.word),
+            ]
+            if self.decoder is not None:
+                decoder = place(m, self.decoder, f"decoder{lane}")
+                m.d.comb += [decoder.en.eq(enters), decoder.code.eq(word.word)]
+                m.d.comb += out.word.eq(decoder.operand)
+        with m.If(enters):
+            m.d.sync += full.eq(1)
+            with m.If(payload.last):
+                m.d.sync += is_open.eq(0)
+        with m.Elif(self.take):
+            m.d.sync += full.eq(0)
+        with m.If(self.open):
+            m.d.sync += is_open.eq(1)
+        return m
+
+
+def row_words(m: Module, beat: data.View, row: Value, name: str) -> data.View:
+    """Return the beat as a row sees it: words with other row tags are not there, and zero."""
+    seen = Signal(beat.shape(), name=name)
+    for word, out in zip(beat.words, seen.words, strict=True):
+        with m.If(word.there & (word.row == row)):
+            m.d.comb += out.eq(word)
+    return seen
+
+
+def place(m: Module, part: Part, name: str) -> wiring.PureInterface:
+    """Add one more instance of the module a part is emitted as; return its ports."""
+    ports = part.signature.create(path=(name,))
+    m.submodules[name] = Instance(
+        part.module_name,
+        i_clk=ClockSignal(),
+        i_rst=ResetSignal(),
+        **{
+            f"{'i' if member.flow is Flow.In else 'o'}_{'__'.join(map(str, path))}": value
+            for path, member, value in part.signature.flatten(ports)
+        },
+    )
+    return ports

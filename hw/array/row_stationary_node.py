@@ -1,0 +1,177 @@
+"""A node of the row-stationary array: one PE, its two network inputs, its link, its set-up.
+
+A network hands every node of a row all lanes of a beat; the node listens to one lane and takes a
+word whose column tag is its own into an input register, so that a PE that is busy for a cycle holds
+up nobody.  A beat is taken by all its targets in the same cycle: `blocked` says that this one
+cannot yet.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, ClockSignal, Instance, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..pe.control import PassLayout
+from ..pe.part import Part, instantiate, to_verilog
+from ..pe.pe import PE, pe_modules
+from ..pe.spad import MacroSpad
+from .row_stationary_config import RowStationaryConfig
+from .row_stationary_link import PsumLink
+
+__all__ = ["Node", "memory_models", "memory_name", "node_modules"]
+
+
+def memory_name(spad: MacroSpad) -> str:
+    """Return the name of the memory module a `macro` scratchpad needs."""
+    return f"memory_{spad.bank_words}x{spad.bits}"
+
+
+class _NamedPE(PE, Part):
+    """A PE that is instantiated by the name of its module."""
+
+    def __init__(self, config: RowStationaryConfig) -> None:
+        self.module_name = f"pe_{config.pe.pe_type}"
+        super().__init__(config.pe)
+
+
+class Node(Part):
+    """One PE with everything that connects it."""
+
+    def __init__(self, config: RowStationaryConfig) -> None:
+        self.config = config
+        self.module_name = f"node_{config.pe.pe_type}"
+        self.pe = _NamedPE(config)
+        self.link = PsumLink(config.pe)
+        width, chains = config.pe.psum_width, config.row_tag_bits
+        ports: dict[str, wiring.Member] = {}
+        for network in ("filter", "ifmap"):
+            ports |= {
+                f"{network}_beat": In(config.beat(network, decoded=True)),  # after the row
+                f"{network}_take": In(1),
+                f"{network}_blocked": Out(1),
+            }
+        super().__init__(
+            ports
+            | {
+                "setup_en": In(1),
+                "setup_in": In(config.setup_bits),
+                "setup_out": Out(config.setup_bits),
+                "start": In(1),
+                "row_pass": In(PassLayout(config.pe)),
+                "accumulate": In(1),  # psums enter the columns
+                "below": In(stream.Signature(width)),
+                "above": Out(stream.Signature(width)),
+                "entering": In(stream.Signature(width)),  # psums that enter the column ...
+                "entering_turn": In(chains),  # ... for this chain
+                "leaving": Out(stream.Signature(width)),
+                "leaving_turn": In(chains),
+                "ends_column": Out(1),  # this node's chain is the last of its column
+                "loading": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        pe, link = self.pe, self.link
+        m.submodules.pe = instantiate(pe)
+        m.submodules.link = instantiate(link)
+        setup = Signal(self.config.pe_setup)
+        with m.If(self.setup_en):
+            m.d.sync += setup.as_value().eq(self.setup_in)
+        m.d.comb += self.setup_out.eq(setup.as_value())
+        m.d.comb += [
+            pe.config.valid.eq(self.start & setup.active),
+            pe.config.payload.eq(self.row_pass),
+        ]
+        waits = self._input(m, "filter", setup) | self._input(m, "ifmap", setup)
+        m.d.comb += [
+            self.loading.eq(pe.filter.ready),
+            self.busy.eq(pe.busy | link.busy | waits),
+            self.ends_column.eq(setup.last),
+        ]
+        self._psums(m, setup)
+        self._memories(m)
+        return m
+
+    def _input(self, m: Module, network: str, setup: Signal) -> Value:
+        """Connect one network; return whether a word waits for the PE."""
+        port = getattr(self.pe, network)
+        word = Array(getattr(self, f"{network}_beat").words)[setup[f"{network}_lane"]]
+        hit = setup.active & word.there & (word.col == setup[f"{network}_col"])
+        waits = Signal(name=f"{network}_waits")
+        held = Signal(len(word.word), name=f"{network}_word", reset_less=True)
+        free = ~waits | port.ready
+        m.d.comb += [
+            getattr(self, f"{network}_blocked").eq(hit & ~free),
+            port.valid.eq(waits),
+            port.payload.eq(held),
+        ]
+        with m.If(hit & getattr(self, f"{network}_take")):
+            m.d.sync += [held.eq(word.word), waits.eq(1)]
+        with m.Elif(port.ready):
+            m.d.sync += waits.eq(0)
+        return waits
+
+    def _psums(self, m: Module, setup: Signal) -> None:
+        """Connect PE and link to the neighbours, or to the column's ends at the chain's."""
+        pe, link = self.pe, self.link
+        enters = setup.bottom & (setup.chain == self.entering_turn)
+        leaves = setup.top & (setup.chain == self.leaving_turn)
+        m.d.comb += [
+            link.own.valid.eq(pe.psum_out.valid),
+            link.own.payload.eq(pe.psum_out.payload),
+            pe.psum_out.ready.eq(link.own.ready),
+            link.alone.eq(setup.bottom & ~self.accumulate),
+            link.below.valid.eq(Mux(setup.bottom, self.entering.valid & enters, self.below.valid)),
+            link.below.payload.eq(Mux(setup.bottom, self.entering.payload, self.below.payload)),
+            self.below.ready.eq(link.below.ready & ~setup.bottom),
+            self.entering.ready.eq(link.below.ready & enters),
+            self.above.valid.eq(link.up.valid & ~setup.top),
+            self.above.payload.eq(link.up.payload),
+            self.leaving.valid.eq(link.up.valid & leaves),
+            self.leaving.payload.eq(Mux(leaves, link.up.payload, 0)),
+            link.up.ready.eq(Mux(setup.top, self.leaving.ready & leaves, self.above.ready)),
+        ]
+
+    def _memories(self, m: Module) -> None:
+        for name, spad in self.pe.spads.items():
+            for bank in range(spad.banks if isinstance(spad, MacroSpad) else 0):
+                port = getattr(self.pe, f"{name}_memory{bank}")
+                m.submodules[f"{name}_memory{bank}"] = Instance(
+                    memory_name(spad),
+                    i_clk=ClockSignal(),
+                    i_en=port.en,
+                    i_write=port.write,
+                    i_addr=port.addr,
+                    i_write_data=port.write_data,
+                    o_read_data=port.read_data,
+                )
+
+
+def memory_models(node: Node) -> str:
+    """Return the memories of `macro` scratchpads as Verilog to simulate; synthesis has macros."""
+    spads = {
+        memory_name(spad): spad for spad in node.pe.spads.values() if isinstance(spad, MacroSpad)
+    }
+    return "".join(
+        f"module {name}(clk, en, write, addr, write_data, read_data);\n"
+        f"  input clk, en, write;\n  input [{ceil_log2(spad.bank_words) - 1}:0] addr;\n"
+        f"  input [{spad.bits - 1}:0] write_data;\n"
+        f"  output reg [{spad.bits - 1}:0] read_data;\n"
+        f"  reg [{spad.bits - 1}:0] words [0:{spad.bank_words - 1}];\n"
+        "  always @(posedge clk) if (en) begin\n"
+        "    if (write) words[addr] <= write_data; else read_data <= words[addr];\n"
+        "  end\nendmodule\n"
+        for name, spad in spads.items()
+    )
+
+
+def node_modules(node: Node) -> dict[str, str]:
+    """Return the Verilog of a node and of everything in it but memories, by module name."""
+    _, modules = pe_modules(node.pe)
+    for part in (node.link, node):
+        modules[part.module_name] = to_verilog(part, part.module_name)
+    return modules
