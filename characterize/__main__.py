@@ -16,22 +16,29 @@ from tabulate import tabulate
 from flows.errors import FlowError, LibraryNotFound
 from flows.liberty import read_liberty
 from flows.libraries import find_library
+from flows.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 from hw.command import run_command
 from hw.config import PEConfig
 from hw.config_file import load_config
 from hw.errors import ConfigError, HwError, nearest
 from hw.pe.registry import PE_TYPES
 
+from .breakdown import breakdown, parse_kinds, parse_sizes
+from .breakdown_plot import plot_breakdown
+from .breakdown_report import as_data, as_text, digits
 from .campaign import run_campaign
 from .datapoints import export_csv, load
 from .errors import CharacterizeError, PlanError
 from .plan import make_plan
-from .schema import PARTS, column_table
+from .schema import column_table
 from .store import DEFAULT_STORE, Store
 
 __all__ = ["main"]
 
+ALL = "all"
+"""Stands for every PE type."""
 BUILD = Path("build/characterize")
+_OF_BREAKDOWN = ("sizes", "spads", "node", "sram_device", "plot", "markdown")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         "What is in the store is not measured again.",
     )
     what = parser.add_argument_group("what to measure")
-    what.add_argument("--pe", metavar="TYPE", help=f"PE type: {', '.join(sorted(PE_TYPES))}")
+    what.add_argument(
+        "--pe", metavar="TYPE", help=f"PE type: {', '.join(sorted(PE_TYPES))}, or {ALL}"
+    )
     what.add_argument(
         "--plan", default="quick", metavar="PLAN", help="quick (default), full, or a YAML file"
     )
@@ -58,10 +67,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     show = parser.add_argument_group("what to show instead")
     show.add_argument("--status", action="store_true", help="what the store holds")
-    show.add_argument("--breakdown", action="store_true", help="split of the plan's first points")
+    show.add_argument(
+        "--breakdown", action="store_true", help="where area, leakage and energy go, and the gains"
+    )
     show.add_argument("--schema", action="store_true", help="the columns of a datapoint")
     show.add_argument("--export", type=Path, metavar="FILE", help="write a library's rows as CSV")
-    parser.add_argument("--json", action="store_true", help="JSON on standard output")
+    split = parser.add_argument_group("the breakdown")
+    split.add_argument("--sizes", metavar="I/F/P", help="words; default 12/224/24")
+    split.add_argument(
+        "--spads", nargs="+", metavar="KIND",
+        help="flipflop, latch, macro, or ifmap/filter/psum kinds; default flipflop macro",
+    )  # fmt: skip
+    split.add_argument(
+        "--node", type=int, choices=NODES_NM, help="technology node [nm] of an unknown library"
+    )
+    split.add_argument(
+        "--sram-device", choices=DEVICES, help=f"SRAM transistors; default {DEFAULT_DEVICE}"
+    )
+    split.add_argument("--plot", type=Path, metavar="FILE.png", help="also draw it")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="JSON on standard output")
+    form.add_argument("--markdown", action="store_true", help="the breakdown as Markdown")
     return parser
 
 
@@ -76,6 +102,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
+    for name in _OF_BREAKDOWN:
+        if not arguments.breakdown and getattr(arguments, name):
+            raise ConfigError(f"--{name.replace('_', '-')} must come with --breakdown")
     if arguments.schema:
         print(column_table())
         return 0
@@ -97,9 +126,14 @@ def _points(arguments: argparse.Namespace) -> list[PEConfig]:
         if arguments.pe not in (None, config.pe_type):
             config = dataclasses.replace(config, pe_type=arguments.pe)
         return [config]
-    if arguments.pe not in PE_TYPES:
-        raise ConfigError(f"--pe must be {nearest(arguments.pe, PE_TYPES)}, not {arguments.pe!r}")
-    return make_plan(arguments.plan, arguments.pe, seed=arguments.seed)
+    if arguments.pe not in (*PE_TYPES, ALL):
+        raise ConfigError(
+            f"--pe must be {ALL} or {nearest(arguments.pe, PE_TYPES)}, not {arguments.pe!r}"
+        )
+    wanted = PE_TYPES if arguments.pe == ALL else [arguments.pe]
+    return [
+        point for name in wanted for point in make_plan(arguments.plan, name, seed=arguments.seed)
+    ]
 
 
 def _measure(arguments: argparse.Namespace) -> int:
@@ -150,7 +184,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
         "synthesis_seconds": "synthesis [s]",
     }
     body = [
-        [_name(row), row["psum_width"], *(_digits(row[name]) for name in columns)]
+        [_name(row), row["psum_width"], *(digits(row[name]) for name in columns)]
         for row in rows
         if row["status"] == "ok"
     ]
@@ -158,51 +192,29 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return tabulate(body, heads, disable_numparse=True)
 
 
-_SPLITS = (
-    ("Area [µm²] and critical path", "area_{}_um2", "area_um2", "critical_path_ns", "path [ns]"),
-    (
-        "Energy of a product [pJ] and leakage",
-        "product_{}_pj",
-        "product_pj",
-        "leakage_uw",
-        "leak [µW]",
-    ),
-)
-
-
 def _breakdown(arguments: argparse.Namespace) -> int:
-    """Print the split of the Eyeriss point (12/224/24) for one PE type or all of them."""
+    """Print where area, leakage and energy go, for one PE type or all of them."""
+    if arguments.pe is not None and arguments.pe not in PE_TYPES:
+        raise ConfigError(f"--pe must be {nearest(arguments.pe, PE_TYPES)}, not {arguments.pe!r}")
+    if arguments.plot is not None and arguments.plot.suffix != ".png":
+        raise ConfigError(f"--plot must name a .png file, not {str(arguments.plot)!r}")
+    sizes = parse_sizes(arguments.sizes or "12/224/24")
+    kinds = [parse_kinds(text) for text in arguments.spads or ("flipflop", "macro")]
     table = load(arguments.library, store=arguments.store)
-    sizes = (table["ifmap_spad"] == 12) & (table["filter_spad"] == 224) & (table["psum_spad"] == 24)
-    rows = table[sizes & (table["pe_type"].eq(arguments.pe) if arguments.pe else True)]
-    if rows.empty:
-        raise CharacterizeError(
-            f"no datapoint at 12/224/24 words for {arguments.pe or 'any PE type'} on "
-            f"{arguments.library}; measure it with `make characterize`"
-        )
-    records = [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+    sram = None
+    if any("macro" in triple for triple in kinds):
+        node = arguments.node or node_of_library(arguments.library)
+        sram = SramModel(node, arguments.sram_device or DEFAULT_DEVICE)
+    wanted = tuple(PE_TYPES) if arguments.pe is None else (arguments.pe,)
+    made = breakdown(table, arguments.library, sizes=sizes, kinds=kinds, pe_types=wanted, sram=sram)
+    if arguments.plot is not None:
+        plot_breakdown(made, arguments.plot)
+        print(f"picture written to {arguments.plot}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(records, indent=2, sort_keys=True, default=str))
-        return 0
-    heads = ["PE type", "spads", "psum bits", *(part.replace("_", " ") for part in PARTS), "total"]
-    for title, part_name, total, other, other_title in _SPLITS:
-        body = [
-            [
-                *(row[name] for name in ("pe_type", "filter_spad_kind", "psum_width")),
-                *(_digits(row[part_name.format(part)]) for part in PARTS),
-                *(_digits(row[name]) for name in (total, other)),
-            ]
-            for row in records
-        ]
-        print(f"{title}, {arguments.library}, 12/224/24 words")
-        print(tabulate(body, [*heads, other_title], disable_numparse=True), end="\n\n")
-    print("macro: without the memories; `python -m models.predict` adds them from the SRAM model")
+        print(json.dumps(as_data(made), indent=2, sort_keys=True))
+    else:
+        print(as_text(made, markdown=arguments.markdown))
     return 0
-
-
-def _digits(value: float) -> str:
-    """Return four significant digits without an exponent."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}".rstrip(".")
 
 
 def _status(arguments: argparse.Namespace) -> int:

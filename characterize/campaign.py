@@ -100,8 +100,10 @@ def _measure_all(tasks: list[Task], jobs: int) -> Any:
     """Yield a row for each task as it ends, with a progress bar on stderr."""
     if not tasks:
         return
-    # Large scratchpads first, so that no process is left alone with one at the end.
-    tasks.sort(key=lambda task: -task.config.filter_spad)
+    # One PE type after the other, so that each is complete early; large scratchpads first, so that
+    # no process is left alone with one at the end.
+    types = list(dict.fromkeys(task.config.pe_type for task in tasks))
+    tasks.sort(key=lambda task: (types.index(task.config.pe_type), -task.config.filter_spad))
     pool = ProcessPoolExecutor(
         max_workers=min(jobs, len(tasks)),
         mp_context=multiprocessing.get_context("spawn"),

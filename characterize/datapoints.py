@@ -14,7 +14,7 @@ import pandas as pd
 from hw.atomic_file import write_atomically
 
 from .errors import StoreError
-from .schema import COLUMNS, check_row
+from .schema import COLUMNS, POINT, check_row
 from .store import DEFAULT_STORE, Store
 
 __all__ = ["SHIPPED", "export_csv", "load", "read_csv"]
@@ -53,7 +53,7 @@ def load(library: str, *, store: Path | None = DEFAULT_STORE) -> pd.DataFrame:
             f"`make characterize PE=int16 LIBRARY={library}`"
         )
     # Equal PE points of several generator versions: the last one, which is this machine's.
-    same = ["pe_type", "config_digest", "library_digest", "method"]
+    same = [*POINT, "library_digest", "method"]
     joined = pd.concat([t.dropna(axis="columns", how="all") for t in tables], ignore_index=True)
     joined = joined.reindex(columns=[column.name for column in COLUMNS])
     return joined.drop_duplicates(same, keep="last").reset_index(drop=True)

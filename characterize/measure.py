@@ -31,6 +31,7 @@ from hw.errors import HwError
 from hw.pe.pe import PE, pe_modules
 
 from .actions import Action, action_activity
+from .recipes import datapath_recipe
 from .schema import PARTS, SCHEMA_VERSION
 from .source_digest import flow_digest, generator_digest
 
@@ -63,6 +64,7 @@ def _identity(task: Task) -> dict[str, str]:
         "config_digest": task.config.digest(),
         "generator_digest": generator_digest(task.config.pe_type),
         "flow_digest": flow_digest(),
+        "recipe": datapath_recipe(task.config, task.library.name).name,
         "tools": _tools(),
     }
 
@@ -93,7 +95,8 @@ def measure(task: Task) -> dict[str, Any]:
         "psum_width": config.psum_width,
         "saturating": int(config.saturating),
         "psum_depth": config.psum_depth,
-        "pipeline_depth": config.pipeline_depth,
+        "pipeline_depth": config.depth,
+        "decoders": config.decoders,
         **_identity(task),
     }
     start = time.perf_counter()
@@ -115,8 +118,17 @@ def _figures(task: Task, work: Path) -> dict[str, Any]:
     cache = task.build / "cache"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    top, modules = pe_modules(PE(task.config))
-    made = synthesize(modules, top, task.library, work_dir=work, cache_dir=cache)
+    pe = PE(task.config)
+    top, modules = pe_modules(pe)
+    recipe = datapath_recipe(task.config, task.library.name)
+    made = synthesize(
+        modules,
+        top,
+        task.library,
+        work_dir=work,
+        cache_dir=cache,
+        part_recipes={pe.datapath.module_name: recipe},
+    )
     if made.cells_without_area:
         raise FlowError(
             f"library {task.library.name} gives no area for {', '.join(made.cells_without_area)}, "
@@ -141,6 +153,7 @@ def _figures(task: Task, work: Path) -> dict[str, Any]:
     idle = sum(clock.values()) + energy[Action.IDLE].dynamic_pj
     by_part = [clock, energy[Action.PRODUCT].internal_pj, energy[Action.PRODUCT].switching_pj]
     product = _by_part({part: sum(f.get(part, 0.0) for f in by_part) for part in netlist.parts})
+    leakage = _by_part(dict(energy[Action.IDLE].leakage_uw))
     increments = {
         f"{action.value}_pj": energy[action].dynamic_pj - energy[Action.IDLE].dynamic_pj
         for action in (Action.FILTER_LOAD, Action.IFMAP_LOAD, Action.PSUM_PASS)
@@ -149,7 +162,8 @@ def _figures(task: Task, work: Path) -> dict[str, Any]:
         "netlist_digest": made.digest,
         "area_um2": sum(area.values()),
         **{f"area_{part}_um2": area[part] for part in PARTS},
-        "leakage_uw": sum(energy[Action.IDLE].leakage_uw.values()),
+        "leakage_uw": sum(leakage.values()),
+        **{f"leakage_{part}_uw": leakage[part] for part in PARTS},
         "critical_path_ns": timing.critical_path_ns,
         "macro_path_ns": timing.from_inputs_ns,
         "product_pj": sum(product.values()),
@@ -162,10 +176,14 @@ def _figures(task: Task, work: Path) -> dict[str, Any]:
 
 
 def _by_part(figures: dict[str, float]) -> dict[str, float]:
-    """Return figures for the parts of a PE; what joins the parts counts as control."""
-    unknown = set(figures) - {*PARTS, "top"}
+    """Return figures for the parts of a PE.
+
+    What joins the parts counts as control, the sums of blocks (Microscaling) as psum scratchpad.
+    """
+    unknown = set(figures) - {*PARTS, "top", "block_spad"}
     if unknown:
         raise FlowError(f"the netlist has parts no PE has: {', '.join(sorted(unknown))}")
     parts = {part: figures.get(part, 0.0) for part in PARTS}
     parts["control"] += figures.get("top", 0.0)
+    parts["psum_spad"] += figures.get("block_spad", 0.0)
     return parts

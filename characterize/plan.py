@@ -1,9 +1,9 @@
 """Sampling plans: which PE points are measured for one PE type.
 
-Every plan holds the corners of the size box and the Eyeriss point (12/224/24 words); the rest is a
-Sobol sequence snapped to the sizes of the default space.  A plan depends on its seed only, and the
-order of its points has no meaning.  A plan file is YAML: a list of mappings with fields of
-`PEConfig` (without `pe_type`, which comes from the command).
+Every plan holds the Eyeriss point (12/224/24 words) with every kind of scratchpad and the corners
+of the size box; the rest is a Sobol sequence snapped to the sizes of the default space.  A plan
+depends on its seed only, and the order of its points has no meaning.  A plan file is YAML: a list
+of mappings with fields of `PEConfig` (without `pe_type`, which comes from the command).
 """
 
 from __future__ import annotations
@@ -19,10 +19,20 @@ from scipy.stats import qmc
 from hw.config import PEConfig
 from hw.config_file import parse_config, read_yaml
 from hw.errors import ConfigError, nearest
+from hw.pe.registry import PE_TYPES
 
 from .errors import PlanError
 
-__all__ = ["PLANS", "SIZES", "make_plan"]
+__all__ = [
+    "BASELINE",
+    "BASELINE_PSUM_BITS",
+    "ECONOMICAL_DEPTH",
+    "PLANS",
+    "RIVALS",
+    "SIZES",
+    "can_decode_at_edge",
+    "make_plan",
+]
 
 SIZES: dict[str, tuple[int, ...]] = {
     "ifmap_spad": (8, 12, 16, 24, 32),
@@ -32,12 +42,20 @@ SIZES: dict[str, tuple[int, ...]] = {
 """Scratchpad sizes of the default space [words]."""
 
 PLANS = {"quick": (16, 10), "full": (40, 16)}
-"""Points with flip-flop scratchpads and with macro scratchpads."""
+"""Points with flip-flop scratchpads and with macro scratchpads; the Eyeriss point comes on top with
+latches and, where a PE type can do without its decoders, without them."""
 
 _MACRO = {f"{name}_kind": "macro" for name in SIZES}
+_LATCH = {f"{name}_kind": "latch" for name in SIZES}
 _EYERISS = {"ifmap_spad": 12, "filter_spad": 224, "psum_spad": 24}
-_INT16_SATURATING = (32, 16)
-"""The baseline type is measured with these psum widths too: the best INT16 is the best of all."""
+_FEWEST = 1 + 2 ** len(SIZES)
+BASELINE = "int16"
+BASELINE_PSUM_BITS = (None, 32, 16)
+"""Psum widths the baseline is measured with (None is exact): its best is the best of all."""
+RIVALS = ("int8", "int4")
+ECONOMICAL_DEPTH = 2
+"""Pipeline depth that baseline and rivals are measured at besides their own: what is deeper is
+faster and takes more energy, and gains in both are stated against the best."""
 
 
 def make_plan(name: str, pe_type: str, *, seed: int = 1) -> list[PEConfig]:
@@ -54,13 +72,35 @@ def make_plan(name: str, pe_type: str, *, seed: int = 1) -> list[PEConfig]:
         if not Path(name).is_file():
             raise PlanError(f"plan must be a plan file or {nearest(name, PLANS)}, not {name!r}")
         return _read_plan(name, pe_type)
+    if pe_type not in PE_TYPES:
+        raise ConfigError(f"pe_type must be {nearest(pe_type, PE_TYPES)}, not {pe_type!r}")
     flipflop, macro = PLANS[name]
-    points = _points(pe_type, flipflop, seed) + _points(pe_type, macro, seed, **_MACRO)
-    if pe_type == "int16":
-        for bits in _INT16_SATURATING:
-            points += _points(pe_type, flipflop // 2, seed, psum_bits=bits)
-            points += _points(pe_type, macro, seed, psum_bits=bits, **_MACRO)
+    points = []
+    widths = BASELINE_PSUM_BITS if pe_type == BASELINE else (None,)
+    for depth, bits in itertools.product(_depths(pe_type), widths):
+        same: dict[str, Any] = {"psum_bits": bits, "pipeline_depth": depth}
+        count = flipflop if bits is None else max(flipflop // 2, _FEWEST)
+        points += _points(pe_type, count, seed, **same)
+        points += _points(pe_type, macro, seed, **same, **_MACRO)
+        points += _points(pe_type, 1, seed, **same, **_LATCH)
+    if can_decode_at_edge(pe_type):
+        for kinds in ({}, _MACRO):
+            points += _points(pe_type, 1, seed, decoders="edge", **kinds)
     return points
+
+
+def _depths(pe_type: str) -> tuple[int | None, ...]:
+    """Return the pipeline depths of a plan; None is the PE type's own."""
+    stated_against = pe_type in (BASELINE, *RIVALS)
+    if stated_against and PE_TYPES[pe_type].pipeline_depth != ECONOMICAL_DEPTH:
+        return (None, ECONOMICAL_DEPTH)
+    return (None,)
+
+
+def can_decode_at_edge(pe_type: str) -> bool:
+    """Return whether a PE type can be had without its decoders."""
+    kind = PE_TYPES[pe_type]
+    return kind.weight_decoder is not None or kind.activation_decoder is not None
 
 
 def _points(pe_type: str, count: int, seed: int, **fixed: Any) -> list[PEConfig]:
@@ -68,7 +108,7 @@ def _points(pe_type: str, count: int, seed: int, **fixed: Any) -> list[PEConfig]
         dict(zip(SIZES, corner, strict=True))
         for corner in itertools.product(*((sizes[0], sizes[-1]) for sizes in SIZES.values()))
     ]
-    chosen = [*corners, _EYERISS]
+    chosen = [_EYERISS, *corners]
     sequence = qmc.Sobol(len(SIZES), scramble=True, seed=np.random.default_rng(seed))
     while len(chosen) < count:
         for unit in sequence.random(8):

@@ -1,6 +1,8 @@
 """The columns of a datapoint: one documented, versioned table that everything else is made from.
 
-The store, the shipped CSV files, the range checks and `docs/datapoints.md` follow this list.
+The store, the shipped CSV files, the range checks and `docs/datapoints.md` follow this list.  A row
+keeps the version it was measured under: columns that came later hold their `before` value in it,
+and older rows stay usable for ever.  Rows of a newer version are refused.
 """
 
 from __future__ import annotations
@@ -12,11 +14,27 @@ from typing import Any
 
 from .errors import StoreError
 
-__all__ = ["COLUMNS", "PARTS", "SCHEMA_VERSION", "Column", "check_row", "column_table"]
+__all__ = [
+    "COLUMNS",
+    "PARTS",
+    "POINT",
+    "SCHEMA_VERSION",
+    "Column",
+    "check_row",
+    "column_table",
+    "columns_after",
+]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: leakage of each part, place of the decoders, recipe; pipelines of 3, psum words of 256."""
 PARTS = ("datapath", "ifmap_spad", "filter_spad", "psum_spad", "control")
 """The parts of a PE; `control` includes the little logic that joins the parts."""
+POINT = (
+    "pe_type", "ifmap_spad", "filter_spad", "psum_spad",
+    "ifmap_spad_kind", "filter_spad_kind", "psum_spad_kind",
+    "psum_width", "saturating", "psum_depth", "pipeline_depth", "decoders",
+)  # fmt: skip
+"""The columns that say which PE point a row is about, in rows of every version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +50,25 @@ class Column:
     high: float = math.inf
     optional: bool = False
     """Empty where it does not apply, and in rows whose status is `failed`."""
+    since: int = 1
+    """Schema version that brought the column."""
+    before: str | None = None
+    """What it holds in rows of an older version."""
 
 
-def _text(name: str, meaning: str, tool: str = "characterize", *, optional: bool = False) -> Column:
-    return Column(name=name, kind=str, unit="", meaning=meaning, tool=tool, optional=optional)
+def _text(
+    name: str,
+    meaning: str,
+    tool: str = "characterize",
+    *,
+    optional: bool = False,
+    since: int = 1,
+    before: str | None = None,
+) -> Column:
+    return Column(
+        name=name, kind=str, unit="", meaning=meaning, tool=tool, optional=optional,
+        since=since, before=before,
+    )  # fmt: skip
 
 
 def _count(name: str, unit: str, meaning: str, low: float, high: float) -> Column:
@@ -44,10 +77,12 @@ def _count(name: str, unit: str, meaning: str, low: float, high: float) -> Colum
     )
 
 
-def _figure(name: str, unit: str, meaning: str, tool: str, high: float, low: float = 0.0) -> Column:
+def _figure(
+    name: str, unit: str, meaning: str, tool: str, high: float, *, since: int = 1
+) -> Column:
     return Column(
-        name=name, kind=float, unit=unit, meaning=meaning, tool=tool, low=low, high=high,
-        optional=True,
+        name=name, kind=float, unit=unit, meaning=meaning, tool=tool, low=0.0, high=high,
+        optional=True, since=since,
     )  # fmt: skip
 
 
@@ -55,7 +90,7 @@ _ENERGY = "Liberty tables, stated activity"
 
 COLUMNS: tuple[Column, ...] = (
     _text("key", "digest of everything the row depends on; the same key is measured once"),
-    _count("schema_version", "", "version of this table", 1, SCHEMA_VERSION),
+    _count("schema_version", "", "version of this table it was measured under", 1, SCHEMA_VERSION),
     _text("status", "`ok` or `failed`"),
     _text("message", "why a measurement failed", optional=True),
     _text("log", "folder of a failed measurement, below the build folder", optional=True),
@@ -69,10 +104,15 @@ COLUMNS: tuple[Column, ...] = (
     _text("ifmap_spad_kind", "`flipflop`, `latch` or `macro` (outside of the PE)", "configuration"),
     _text("filter_spad_kind", "likewise", "configuration"),
     _text("psum_spad_kind", "likewise", "configuration"),
-    _count("psum_width", "bit", "width of a stored psum", 4, 64),
+    _count("psum_width", "bit", "width of a stored psum word", 4, 256),
     _count("saturating", "", "1 where the psum saturates, 0 where it is exact", 0, 1),
     _count("psum_depth", "", "accumulations an exact psum is declared for", 1, 1 << 20),
-    _count("pipeline_depth", "", "register stages from operands to psum", 1, 2),
+    _count("pipeline_depth", "", "register stages of product and sum", 1, 3),
+    _text(
+        "decoders", "where codes are decoded: `pe`, or `edge` of the array", "configuration",
+        since=2, before="pe",
+    ),
+    _text("recipe", "synthesis recipe of the datapath", "flows", since=2),
     _text("config_digest", "digest of the PE point", "hw"),
     _text("generator_digest", "digest of the generator's sources for this PE type", "hw"),
     _text("flow_digest", "digest of the flow's and the measurement's sources", "flows"),
@@ -84,6 +124,10 @@ COLUMNS: tuple[Column, ...] = (
         for part in PARTS
     ),
     _figure("leakage_uw", "µW", "leakage, weighted by the state of inputs", "Liberty", 1e7),
+    *(
+        _figure(f"leakage_{part}_uw", "µW", f"of it in the {part}", "Liberty", 1e7, since=2)
+        for part in PARTS
+    ),
     _figure("critical_path_ns", "ns", "shortest clock period", "OpenSTA", 1e3),
     _figure("macro_path_ns", "ns", "longest path from a macro's read data", "OpenSTA", 1e3),
     _figure("product_pj", "pJ", "a clocked cycle with one product", _ENERGY, 1e5),
@@ -103,8 +147,20 @@ _BY_NAME = {column.name: column for column in COLUMNS}
 _MAY_BE_EMPTY = {"message", "log", "macro_path_ns"}
 
 
+def columns_after(version: int) -> tuple[Column, ...]:
+    """Return the columns that a table of an older schema version lacks."""
+    return tuple(column for column in COLUMNS if column.since > version)
+
+
 def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return a row with every column in its type; `StoreError` naming row, column and range."""
+    stated = row.get("schema_version")
+    if str(stated).isdecimal() and int(str(stated)) > SCHEMA_VERSION:
+        raise StoreError(
+            f"{where}: schema version {stated}; this program knows versions up to "
+            f"{SCHEMA_VERSION}: use a newer program"
+        )
+    version = _checked(_BY_NAME["schema_version"], stated, where)
     unknown = [name for name in row if name not in _BY_NAME]
     if unknown:
         raise StoreError(f"{where}: unknown column {unknown[0]!r}")
@@ -113,6 +169,9 @@ def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     for column in COLUMNS:
         value = row.get(column.name)
         if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+            if column.since > version:
+                checked[column.name] = column.before
+                continue
             if not column.optional or not (failed or column.name in _MAY_BE_EMPTY):
                 raise StoreError(f"{where}: column {column.name!r} is empty")
             checked[column.name] = None

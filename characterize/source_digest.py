@@ -13,18 +13,22 @@ import importlib
 import io
 import sys
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import flows
 import hw
+from hw.pe import registry
 from hw.pe.registry import PE_TYPES
 
 __all__ = ["code_of", "flow_digest", "generator_digest"]
 
 _HW = Path(hw.__file__).parent
-_NOT_MEASURING = ("__init__.py", "errors.py", "simulation.py", "tools.py", "warm.py")
-_SHARED = ("control", "datapath", "part", "pe", "pe_type", "spad")
+_NOT_MEASURING = {
+    f"{name}.py"
+    for name in ("__init__", "errors", "scaling", "simulation", "sram", "tools", "warm")
+}
+_SHARED = ("control", "cut", "datapath", "part", "pe", "pe_type", "spad")
 """Modules of `hw.pe` that generate every PE."""
 
 
@@ -64,28 +68,44 @@ def _digest(files: Iterable[Path]) -> str:
 @functools.cache
 def generator_digest(pe_type: str) -> str:
     """Return the digest of the sources that generate the hardware of one PE type."""
-    kind = PE_TYPES[pe_type]
-    shared = {_HW / "config.py", *(_HW / "pe" / f"{name}.py" for name in _SHARED)}
-    formats = {type(fmt).__module__ for fmt in (kind.weight, kind.activation)}
-    return _digest(
-        shared
-        | _with_siblings(Path(str(sys.modules[kind.product.__module__].__file__)))
-        | {Path(str(sys.modules[name].__file__)) for name in formats}
-    )
+    names = [*_SHARED, *(("block_datapath",) if PE_TYPES[pe_type].scaling else ())]
+    shared = {_HW / "config.py", *(_HW / "pe" / f"{name}.py" for name in names)}
+    return _digest(shared | _sources(_file_of(pe_type)))
 
 
-def _with_siblings(path: Path) -> set[Path]:
-    """Return a file and the files beside it that it imports, directly or not."""
-    found, todo = set(), {path}
+def _file_of(pe_type: str) -> Path:
+    """Return the file that the registry imports a PE type from."""
+    for module, names in _relative_imports(Path(str(registry.__file__)), level=1):
+        if any(getattr(registry, name) is PE_TYPES[pe_type] for name in names):
+            return _HW / "pe" / f"{module}.py"
+    raise LookupError(f"the registry imports {pe_type!r} from no file beside it")
+
+
+def _relative_imports(file: Path, level: int) -> Iterator[tuple[str, list[str]]]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == level and node.module:
+            yield node.module, [alias.name for alias in node.names]
+
+
+def _sources(path: Path) -> set[Path]:
+    """Return a file, the files beside it that it imports, directly or not, and their formats."""
+    found, formats, todo = set(), set(), {path}
     while todo:
         file = todo.pop()
         found.add(file)
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-                beside = file.parent / f"{node.module}.py"
-                if beside.is_file() and beside not in found:
-                    todo.add(beside)
-    return found
+        beside = (file.parent / f"{module}.py" for module, _ in _relative_imports(file, level=1))
+        todo |= {other for other in beside if other.is_file()} - found
+        for package, names in _relative_imports(file, level=2):
+            if package.split(".")[0] == "formats":
+                module = importlib.import_module(f"hw.{package}")
+                formats |= {_definition(getattr(module, name)) for name in names}
+    return found | formats
+
+
+def _definition(thing: object) -> Path:
+    """Return the file of a class, a function, or the class of an object."""
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    return Path(str(sys.modules[named.__module__].__file__))
 
 
 @functools.cache

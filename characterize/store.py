@@ -15,12 +15,16 @@ from typing import Any
 import pandas as pd
 
 from .errors import StoreError
-from .schema import COLUMNS, SCHEMA_VERSION, check_row
+from .schema import COLUMNS, SCHEMA_VERSION, Column, check_row, columns_after
 
 __all__ = ["DEFAULT_STORE", "Store"]
 
 DEFAULT_STORE = Path("build/store/datapoints.sqlite")
 _TYPES = {str: "TEXT", int: "INTEGER", float: "REAL"}
+
+
+def _declaration(column: Column) -> str:
+    return f"{column.name} {_TYPES[column.kind]}" + (" PRIMARY KEY" * (column.name == "key"))
 
 
 class Store:
@@ -33,20 +37,29 @@ class Store:
         except OSError as error:
             raise StoreError(f"cannot make the folder {path.parent}: {error.strerror}") from None
         with self._connect() as connection:
+            self._update(connection)
+
+    def _update(self, connection: sqlite3.Connection) -> None:
+        """Make the table, or add the columns an older one lacks; its rows stay what they are."""
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version < SCHEMA_VERSION:
+            connection.execute("BEGIN IMMEDIATE")  # another process may be about to do the same
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise StoreError(
-                    f"{path} has schema version {version}; this program knows versions up to "
-                    f"{SCHEMA_VERSION}: use a newer program or another store"
-                )
-            if version < SCHEMA_VERSION:
-                columns = ", ".join(
-                    f"{column.name} {_TYPES[column.kind]}"
-                    + (" PRIMARY KEY" if column.name == "key" else "")
-                    for column in COLUMNS
-                )
-                connection.execute(f"CREATE TABLE IF NOT EXISTS datapoints ({columns}) STRICT")
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} has schema version {version}; this program knows versions up to "
+                f"{SCHEMA_VERSION}: use a newer program or another store"
+            )
+        if version == SCHEMA_VERSION:
+            return
+        if version == 0:
+            columns = ", ".join(map(_declaration, COLUMNS))
+            connection.execute(f"CREATE TABLE IF NOT EXISTS datapoints ({columns}) STRICT")
+        else:
+            for column in columns_after(version):
+                connection.execute(f"ALTER TABLE datapoints ADD COLUMN {_declaration(column)}")
+                connection.execute(f"UPDATE datapoints SET {column.name} = ?", [column.before])
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
@@ -62,10 +75,11 @@ class Store:
     def put(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Store a row, replacing one with the same key; return it as it is stored."""
         checked = check_row(row, f"datapoint {row.get('key')}")
+        names = ", ".join(column.name for column in COLUMNS)
         marks = ", ".join("?" for _ in COLUMNS)
         with self._connect() as connection:
             connection.execute(
-                f"INSERT OR REPLACE INTO datapoints VALUES ({marks})",
+                f"INSERT OR REPLACE INTO datapoints ({names}) VALUES ({marks})",
                 [checked[column.name] for column in COLUMNS],
             )
         return checked
@@ -77,8 +91,10 @@ class Store:
         return dict(row) if row else None
 
     def table(self) -> pd.DataFrame:
-        """Return all rows, ordered by what they are about."""
+        """Return all rows, ordered by what they are about; of equal PE points the newest last."""
         order = "library, pe_type, filter_spad_kind, psum_width, filter_spad, ifmap_spad, psum_spad"
         with self._connect() as connection:
-            rows = connection.execute(f"SELECT * FROM datapoints ORDER BY {order}, key").fetchall()
+            rows = connection.execute(
+                f"SELECT * FROM datapoints ORDER BY {order}, rowid"
+            ).fetchall()
         return pd.DataFrame([dict(row) for row in rows], columns=[c.name for c in COLUMNS])

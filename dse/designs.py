@@ -2,6 +2,8 @@
 
 What a design can run is decided by the mapping keys (rows, cols, three scratchpads, GLB) and the
 scalars; the two bandwidths decide what is best.  The mapper works on distinct designs only.
+Weights, activations and psums are words here: a word may hold several of them side by side (the
+lanes of a PE type), and layers come in words too (`dse.layer_runs`).
 """
 
 from __future__ import annotations
@@ -68,17 +70,25 @@ class DesignArrays:  # no slots: the unique mapping keys are cached on the insta
     dram_bytes_per_cycle: NDArray[np.float64]
     """Off-chip bandwidth [byte/cycle]."""
     weight_bits: int
-    """Stored width of a weight [bits]."""
+    """Stored width of a filter word [bits]."""
     activation_bits: int
-    """Stored width of an activation [bits]."""
+    """Stored width of an ifmap word [bits]."""
     psum_bits: int
-    """Stored width of a psum, in the PE and in the GLB [bits]."""
+    """Stored width of a psum word, in the PE and in the GLB [bits]."""
     psum_latency: int = 3
     """Cycles from reading a psum to the cycle in which its new value can be read."""
     macro: bool = False
     """Whether psum scratchpads are single-ported macros."""
     fill_cycles: int = 4
     """Cycles in which the pipeline of a PE empties after a pass."""
+    output_bits: int | None = None
+    """What a psum word becomes in DRAM [bits]; None is one ifmap word."""
+    terms: int = 1
+    """Filter words and cycles that a weight takes."""
+    scale_words: int = 0
+    """Words of shared scale after the channels of a column."""
+    block: int | None = None
+    """Channels that share a scale; None where there are no scales."""
     loads_overlap: bool = False
     """Whether loads before a pass cost no cycles (presets of other chips)."""
     filter_buffer_bytes: int = FILTER_BUFFER_BYTES
@@ -104,10 +114,15 @@ class DesignArrays:  # no slots: the unique mapping keys are cached on the insta
                 raise DesignError(f"{name} must be {unit} and at most {1 << 24}, not {bad!r}")
             values.setflags(write=False)
             object.__setattr__(self, name, values)
-        for name in ("weight_bits", "activation_bits", "psum_bits", "psum_latency"):
+        for name in ("weight_bits", "activation_bits", "psum_bits", "psum_latency", "terms"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise DesignError(f"{name} must be an integer of at least 1, not {value!r}")
+        if (self.scale_words > 0) != (self.block is not None):
+            raise DesignError(
+                f"block must be given where, and only where, there are scale_words, not "
+                f"{self.block!r} with {self.scale_words}"
+            )
 
     def __len__(self) -> int:
         return int(self.rows.size)
@@ -152,10 +167,15 @@ class DesignArrays:  # no slots: the unique mapping keys are cached on the insta
     def scalars_of(pe: PEConfig) -> dict[str, Any]:
         """Return the scalars that a PE point fixes, by field name."""
         pe_type = PE_TYPES[pe.pe_type]
+        activation_bits = pe_type.activation.storage_bits
+        scaling = pe_type.scaling
         return {
             "weight_bits": pe_type.weight.storage_bits,
-            "activation_bits": pe_type.activation.storage_bits,
+            "activation_bits": activation_bits,
             "psum_bits": pe.psum_width,
+            "output_bits": pe_type.filter_lanes * activation_bits // pe_type.channel_lanes,
+            "scale_words": scaling.words if scaling else 0,
+            "block": scaling.block if scaling else None,
             "psum_latency": pe.psum_latency,
             "macro": pe.psum_spad_kind == "macro",
             "fill_cycles": pe.pipeline_stages,
@@ -165,6 +185,11 @@ class DesignArrays:  # no slots: the unique mapping keys are cached on the insta
         """Return the designs at `index` (integers, slice or boolean mask)."""
         changed = {name: getattr(self, name)[index] for name in MAPPING_KEYS + _BANDWIDTHS}
         return dataclasses.replace(self, **changed)
+
+    @property
+    def ofmap_bits(self) -> int:
+        """What a psum word becomes in DRAM [bits]."""
+        return self.activation_bits if self.output_bits is None else self.output_bits
 
     @cached_property
     def glb_bits(self) -> NDArray[np.int64]:

@@ -12,26 +12,28 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
+from flows.errors import FlowError
 from hw.command import run_command
 from hw.config import AcceleratorConfig
 from hw.config_file import load_config
 from hw.errors import ConfigError, HwError
+from hw.pe.registry import PE_TYPES
 from models.dram import dram_kind
 from models.errors import ModelError
 
 from .errors import DesignError, DseError, MappingError, WorkloadError
 from .evaluation import NOT_COUNTED, Evaluation, LayerCost, evaluate
-from .explore import add_model_options, load_models
+from .explore import add_model_options, add_workload_options, load_models, load_workload
 from .rules import REASONS
 from .space import AXES, Space
 from .summary import point_record
-from .variants import PIPELINE_DEPTH, Variant
-from .workloads import COUNTED, load_network, network_names
+from .variants import Variant
+from .workloads import COUNTED, Network
 
 __all__ = ["main"]
 
 _COUNTS = (
-    "active_pes products filter_loads ifmap_loads psum_passes glb_read_bytes glb_write_bytes "
+    "active_pes slots filter_loads ifmap_loads psum_passes glb_read_bytes glb_write_bytes "
     "dram_read_bytes dram_write_bytes compute_cycles glb_cycles dram_cycles fill_cycles"
 )
 
@@ -45,13 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", required=True, metavar="FILE", help="YAML, fields of AcceleratorConfig"
     )
-    parser.add_argument(
-        "--network",
-        required=True,
-        metavar="N",
-        help=f"{', '.join(network_names())}, or a layer table (.yaml, .csv)",
-    )
-    parser.add_argument("--batch", type=int, default=1, metavar="N", help="images per run")
+    add_workload_options(parser)
     add_model_options(parser)
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     return parser
@@ -62,16 +58,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     return run_command(
         lambda: _evaluate(arguments),
-        failures=(DseError, ModelError, HwError),
+        failures=(DseError, ModelError, FlowError, HwError),
         usage_errors=(WorkloadError, DesignError),
     )
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config, AcceleratorConfig)
-    if arguments.batch < 1:
-        raise ConfigError(f"--batch must be at least 1, not {arguments.batch}")
-    network = load_network(arguments.network).batched(arguments.batch)
+    network = load_workload(arguments)
     model, sram = load_models(arguments)
     dram = dram_kind(arguments.dram)
     variant = _variant(config)
@@ -98,21 +92,41 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}",
         "counted": COUNTED,
         "not_counted": NOT_COUNTED,
+        **_notes(variant, network),
         "total": point_record(result, space, 0) | {"cycles": float(result.cycles[0])},
         "layers": [_layer_record(cost, result) for cost in layers],
     }
     print(json.dumps(record, indent=2, sort_keys=True) if arguments.json else _text(record))
 
 
+def _notes(variant: Variant, network: Network) -> dict[str, str]:
+    """Return what mappings of PE types with lanes or terms need to be read."""
+    kind = PE_TYPES[variant.pe_type]
+    notes = {}
+    if kind.lanes > 1:
+        notes["words"] = (
+            f"Mappings and loads count words of {kind.channel_lanes} channels and of "
+            f"{kind.filter_lanes} filters."
+        )
+    if kind.terms > 1:
+        notes["terms"] = network.mix_text
+    return notes
+
+
 def _variant(config: AcceleratorConfig) -> Variant:
     pe = config.pe
     kinds = {pe.ifmap_spad_kind, pe.filter_spad_kind, pe.psum_spad_kind}
-    if len(kinds) != 1 or pe.pipeline_depth != PIPELINE_DEPTH:
+    if len(kinds) != 1 or pe.decoders != "pe":
         raise ConfigError(
-            f"pe must have one kind for all three scratchpads and pipeline_depth {PIPELINE_DEPTH}, "
-            f"as the explored variants do, not {sorted(kinds)} and {pe.pipeline_depth}"
+            f"pe must have one kind for all three scratchpads and decoders 'pe', as the explored "
+            f"variants do, not {sorted(kinds)} and {pe.decoders!r}"
         )
-    return Variant(pe_type=pe.pe_type, spad_kind=kinds.pop(), psum_bits=pe.psum_bits)
+    return Variant(
+        pe_type=pe.pe_type,
+        spad_kind=kinds.pop(),
+        psum_bits=pe.psum_bits,
+        pipeline_depth=pe.pipeline_depth,
+    )
 
 
 def _layer_record(cost: LayerCost, result: Evaluation) -> dict[str, Any]:
@@ -164,6 +178,7 @@ def _text(record: dict[str, Any]) -> str:
         record["not_counted"],
         record["memories"],
     ]
+    lines += [record[name] for name in ("words", "terms") if name in record]
     if not total["in_fitted_range"]:
         lines.append("The PE lies outside of the sizes its model was fitted on.")
     assert math.isfinite(total["total_mj"])

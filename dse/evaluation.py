@@ -4,12 +4,14 @@ area    = PEs + global buffer
 latency = sum over layers of cycles (`dse.performance`), at the PE's own best clock
 energy  = sum over actions of their number times their energy, plus leakage times latency
 
-Every cycle of every PE is either a product or an idle cycle (a clocked cycle without a product);
-loads, psums and memory accesses come on top.
+Every cycle of every PE is either a slot with products of words (idle lanes cost like busy ones) or
+with a word of scale, which costs as much, or an idle cycle; loads, psums and memory accesses come
+on top.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.sram import Glb, SramModel
+from hw.pe.registry import PE_TYPES
 from models.dram import DramKind
 from models.pe_ppa import PEPPA
 from models.ppa import PPAModel
-from models.sram import Glb, SramModel
 
 from .designs import MAPPING_KEYS, DesignArrays
+from .errors import WorkloadError
+from .layer_runs import layer_runs
 from .mapper import MappingArrays
 from .mapping_cache import map_layer_cached
 from .performance import LayerPerformance, layer_performance
@@ -46,11 +51,11 @@ class Energy:
     """Energy by where it is spent [pJ], arrays of shape (points,)."""
 
     arithmetic_pj: Array
-    """Datapaths: products, and psums taken in."""
+    """Datapaths: slots, and psums taken in."""
     scratchpads_pj: Array
-    """Scratchpads: reads and writes of products, and loads."""
+    """Scratchpads: reads and writes of slots, and loads."""
     control_pj: Array
-    """Control parts in cycles with a product, and whole PEs in clocked cycles without one."""
+    """Control parts in slots, and whole PEs in clocked cycles without one."""
     glb_pj: Array
     leakage_pj: Array
     """PEs and global buffer over the latency."""
@@ -81,7 +86,7 @@ ON_CHIP = ("arithmetic_pj", "scratchpads_pj", "control_pj", "glb_pj", "leakage_p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerCost:
-    """One distinct layer: how it is mapped, what it takes; one layer's worth, not its multiple."""
+    """One run of a distinct layer: how it is mapped, what it takes; not its multiple."""
 
     name: str
     count: int
@@ -103,7 +108,7 @@ class Evaluation:
     in_range: NDArray[np.bool_]
     """Whether the PE lies within the sizes its model was fitted on."""
     kept_mappings: int
-    """Layers whose mappings an earlier run had left on disk."""
+    """Runs of layers whose mappings an earlier exploration had left on disk."""
     period_ns: Array
     cycles: Array
     area_mm2: Array
@@ -150,20 +155,36 @@ def evaluate(
     model, sram, dram
         What stands in for the hardware.
     keep_layers
-        Return the cost of each distinct layer too.
+        Return the costs of layers too.
     cache
         Folder in which mappings are kept and looked for, if any.
 
     Returns
     -------
-    The evaluation, and with `keep_layers` the cost of each distinct layer.
+    The evaluation, and with `keep_layers` the cost of each run of each distinct layer.
+
+    Raises
+    ------
+    WorkloadError
+        Where no filter of the network has a term.
     """
     pe = variant.pe_figures(space, model, sram)
     columns = space.columns
     glb = sram.glb(
         columns["glb_kib"].astype(np.int64), columns["glb_bytes_per_cycle"].astype(np.int64)
     )
-    designs = _designs(variant, space, pe, glb)
+    kind = PE_TYPES[variant.pe_type]
+    one_term = _designs(variant, space, pe, glb)
+    by_terms = {
+        terms: dataclasses.replace(one_term, terms=terms) for terms in range(1, kind.terms + 1)
+    }
+    runs = [
+        (run, count)
+        for layer, count in network.unique_layers()
+        for run in layer_runs(layer, kind, network.term_mixes.get(layer.name))
+    ]
+    if not runs:
+        raise WorkloadError(f"network {network.name!r} must have a filter with a term, not none")
     pes = columns["rows"] * columns["cols"]
     leakage_uw = pes * pe.leakage_uw + glb.leakage_uw
     size = len(space)
@@ -171,20 +192,21 @@ def evaluate(
     reason = np.zeros(size, dtype=np.int64)
     kept = 0
     layers = []
-    for layer, count in network.unique_layers():
-        mapping, was_kept = map_layer_cached(layer, designs, cache)
+    for run, count in runs:
+        designs = by_terms[run.terms]
+        mapping, was_kept = map_layer_cached(run.layer, designs, cache)
         kept += was_kept
-        done = layer_performance(layer, designs, mapping)
+        done = layer_performance(run.layer, designs, mapping)
         # The first word of a layer waits for the pipelined global buffer.
         layer_cycles = done.cycles + glb.access_cycles(pe.period_ns) - 1
-        spent = _energy(done, mapping, layer_cycles, pe, glb, dram, pes, leakage_uw)
+        spent = _energy(done, layer_cycles, pe, glb, dram, pes, leakage_uw)
         cycles = cycles + count * layer_cycles
         energy = energy + spent.times(count)
         reason = np.where(reason == 0, done.reason, reason)
         if keep_layers:
             layers.append(
                 LayerCost(
-                    name=layer.name,
+                    name=run.layer.name,
                     count=count,
                     mapping=mapping,
                     performance=done,
@@ -220,7 +242,6 @@ def _designs(variant: Variant, space: Space, pe: PEPPA, glb: Glb) -> DesignArray
 
 def _energy(
     done: LayerPerformance,
-    mapping: MappingArrays,
     cycles: Array,
     pe: PEPPA,
     glb: Glb,
@@ -228,16 +249,15 @@ def _energy(
     pes: Array,
     leakage_uw: Array,
 ) -> Energy:
-    products = done.products
-    ifmap_reads = products / np.maximum(mapping.p, 1)
+    slots = done.slots
     dram_bytes = done.dram_read_bytes + done.dram_write_bytes
     return Energy(
-        arithmetic_pj=products * pe.product_arithmetic_pj + done.psum_passes * pe.psum_pass_pj,
-        scratchpads_pj=products * pe.product_spads_pj
-        + ifmap_reads * pe.ifmap_read_pj
+        arithmetic_pj=slots * pe.product_arithmetic_pj + done.psum_passes * pe.psum_pass_pj,
+        scratchpads_pj=slots * pe.product_spads_pj
+        + done.ifmap_reads * pe.ifmap_read_pj
         + done.filter_loads * pe.filter_load_pj
         + done.ifmap_loads * pe.ifmap_load_pj,
-        control_pj=products * pe.product_control_pj + (pes * cycles - products) * pe.idle_pj,
+        control_pj=slots * pe.product_control_pj + (pes * cycles - slots) * pe.idle_pj,
         glb_pj=done.glb_read_bytes * glb.read_pj_per_byte
         + done.glb_write_bytes * glb.write_pj_per_byte,
         # 1 uW for 1 ns is 1 fJ.

@@ -3,7 +3,7 @@
 Every mapping that obeys `dse.rules` is looked at: all e, n, p, q, r, t, and for those with the
 fewest cycles all m (for `latency` the two of which one is best, see `_useful_blocks`).  The
 objective is that of the mapper (`dse.objective`); what ties even in its three criteria is decided
-by fewest products, then by the largest p, q, t, r, n, e and the smallest m.
+by fewest slots, then by the largest p, q, t, r, n, e and the smallest m.
 """
 
 from __future__ import annotations
@@ -18,8 +18,15 @@ from hw.mapping import Mapping
 from .designs import DesignArrays
 from .errors import MappingError
 from .objective import Objective, criteria
-from .passes import GroupShape, Passes, ceil_div, count_passes, psum_room_bits
-from .rules import set_places
+from .passes import (
+    GroupShape,
+    Passes,
+    ceil_div,
+    count_passes,
+    filters_in_buffer,
+    psum_room_bits,
+)
+from .rules import allowed_channels, set_places
 
 __all__ = ["search_mappings"]
 
@@ -59,7 +66,7 @@ def search_mappings(
     m, n, e, p, q, r, t = (x[fits] for x in (m, n, e, p, q, r, t))
     counts = count_passes(g, designs, m=m, n=n, e=e, p=p, q=q, r=r, t=t)
     first, second, third = _criteria(layer, designs, counts, e, objective)
-    order = np.lexsort((m, -e, -n, -r, -t, -q, -p, counts.products, third, second, first))
+    order = np.lexsort((m, -e, -n, -r, -t, -q, -p, counts.slots, third, second, first))
     best = {
         name: int(x[order[0]]) for name, x in zip("mnepqrt", (m, n, e, p, q, r, t), strict=True)
     }
@@ -82,7 +89,7 @@ def _criteria(
 
 def _most_filters(g: GroupShape, designs: DesignArrays, n: Any, e: Any, q: Any, r: Any) -> Any:
     """Return the filters whose psums the GLB holds beside the ifmap tile; may be negative."""
-    tile = g.ifmap_bits(n, e, q, r, designs.activation_bits)
+    tile = g.ifmap_bits(n, e, q + designs.scale_words, r, designs.activation_bits)
     room = psum_room_bits(int(designs.glb_bits[0]), tile, designs.bank_bytes)
     return np.floor(np.true_divide(room, g.psum_bits(1, n, e, designs.psum_bits)))
 
@@ -93,10 +100,11 @@ def _fewest_cycles(
     """Return arrays n, e, p, q, r, t of all mappings that have the fewest cycles with some m."""
     g = GroupShape.of(layer)
     rows, cols = int(designs.rows[0]), int(designs.cols[0])
-    most_q = min(int(designs.ifmap_spad[0]) // g.s, g.c)
+    allowed = allowed_channels(g, designs, int(designs.ifmap_spad[0]))
     most_p = min(int(designs.psum_spad[0]), g.m)
-    q, p = (x.ravel() for x in np.mgrid[1 : most_q + 1, 1 : most_p + 1])
-    in_spad = p * q * g.s <= int(designs.filter_spad[0])
+    q, p = (x.ravel() for x in np.meshgrid(allowed, np.arange(1, most_p + 1), indexing="ij"))
+    words = p * (q + designs.scale_words) * g.s * designs.terms
+    in_spad = words <= int(designs.filter_spad[0])
     p, q = p[in_spad], q[in_spad]
     best = np.inf
     ties: list[tuple[Any, ...]] = []
@@ -146,7 +154,7 @@ def _useful_blocks(g: GroupShape, d: DesignArrays, most_m: Any, filters: Any) ->
     Cycles depend on m through the DRAM words alone.  A larger m never fetches the ifmap more often,
     and filters are fetched less often only where they fit the buffer, so one of the two is best.
     """
-    in_buffer = d.filter_buffer_bytes * 8 // (g.c * g.r * g.s * d.weight_bits)
+    in_buffer = filters_in_buffer(g, d)
 
     def largest(most: Any) -> Any:
         return np.where(most >= g.m, g.m, np.floor(np.maximum(most, 0) / filters) * filters)

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from flows.errors import FlowError
+from flows.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 from hw.command import run_command
 from hw.errors import ConfigError, HwError, nearest
+from hw.pe.registry import PE_TYPES
 from models.dram import DEFAULT_DRAM, DRAM_KINDS, dram_kind
 from models.errors import ModelError
 from models.ppa import PPAModel
-from models.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 
 from .errors import DesignError, DseError, WorkloadError
 from .parallel import evaluate_all
@@ -22,13 +24,42 @@ from .plots import plot_exploration
 from .report import as_json, text_report, write_files
 from .space import exhaustive_space, sample_space
 from .summary import summarize
-from .variants import BASELINE, SPAD_KINDS, fitted_variants
-from .workloads import load_network, network_names
+from .term_mix import TermMix
+from .variants import BASELINE, RIVALS, SPAD_KINDS, fitted_variants
+from .workloads import Network, load_network, network_names
 
-__all__ = ["add_model_options", "load_models", "main"]
+__all__ = ["add_model_options", "add_workload_options", "load_models", "load_workload", "main"]
 
 MAPPINGS = Path("build/cache/mappings")
 _ENERGIES = {"on-chip": "on_chip_mj", "total": "total_mj"}
+
+
+def add_workload_options(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add the options that say which network runs; without a default it must be named."""
+    parser.add_argument(
+        "--network",
+        default=default,
+        required=default is None,
+        metavar="N",
+        help=f"{', '.join(network_names())}, or a layer table (.yaml, .csv)",
+    )
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="images per run")
+    parser.add_argument(
+        "--flightnn-mix",
+        metavar="K0,K1,K2",
+        help="shares of filters with 0, 1 and 2 terms, for layers without a mix of their own "
+        "(columns k0, k1, k2); default: all filters have the most terms",
+    )
+
+
+def load_workload(arguments: argparse.Namespace) -> Network:
+    """Return the network the options ask for."""
+    network = load_network(arguments.network)
+    if arguments.batch < 1:
+        raise ConfigError(f"--batch must be at least 1, not {arguments.batch}")
+    if arguments.flightnn_mix is not None:
+        network = network.with_mix(TermMix.parse(arguments.flightnn_mix))
+    return network.batched(arguments.batch)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -61,13 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Explore accelerators for one network with fitted models: best points per PE "
         "type, gains over the best INT16, splits, spreads and the Pareto front.",
     )
-    parser.add_argument(
-        "--network",
-        default="vgg16",
-        metavar="N",
-        help=f"{', '.join(network_names())}, or a layer table (.yaml, .csv)",
-    )
-    parser.add_argument("--batch", type=int, default=1, metavar="N", help="images per run")
+    add_workload_options(parser, default="vgg16")
     add_model_options(parser)
     space = parser.add_argument_group("design points")
     space.add_argument("--exhaustive", action="store_true", help="the whole default space")
@@ -76,7 +101,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     space.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the sample")
     space.add_argument(
-        "--pe", action="append", default=[], metavar="TYPE", help="only these PE types (repeat)"
+        "--pe",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help=f"only these PE types beside {BASELINE}, {' and '.join(RIVALS)} (repeat)",
     )
     space.add_argument(
         "--spads", choices=SPAD_KINDS, action="append", default=[], help="only this kind"
@@ -97,31 +126,31 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     return run_command(
         lambda: _explore(arguments),
-        failures=(DseError, ModelError, HwError),
+        failures=(DseError, ModelError, FlowError, HwError),
         usage_errors=(WorkloadError, DesignError),
     )
 
 
 def _explore(arguments: argparse.Namespace) -> None:
-    network = load_network(arguments.network)
-    if arguments.batch < 1:
-        raise ConfigError(f"--batch must be at least 1, not {arguments.batch}")
+    network = load_workload(arguments)
     if arguments.seed < 0:
         raise ConfigError(f"--seed must not be negative, not {arguments.seed}")
-    network = network.batched(arguments.batch)
     model, sram = load_models(arguments)
     for name in arguments.pe:
         if name not in model.pe_types:
             raise ConfigError(f"--pe must be {nearest(name, model.pe_types)}, not {name!r}")
-    types = {*arguments.pe, BASELINE} if arguments.pe else ()
-    variants = fitted_variants(model, sorted(types), arguments.spads or SPAD_KINDS)
+    kinds = arguments.spads or SPAD_KINDS
+    fitted = {variant.pe_type for variant in fitted_variants(model, (), kinds)}
+    compared = {BASELINE, *fitted.intersection(RIVALS)}
+    types = compared.union(arguments.pe) if arguments.pe else ()
+    variants = fitted_variants(model, sorted(types), kinds)
     exhaustive = arguments.exhaustive
     # The kind of scratchpad is an axis of the space: a PE type's points are those of all kinds.
-    kinds = len({variant.spad_kind for variant in variants})
+    explored_kinds = len({variant.spad_kind for variant in variants})
     space = (
         exhaustive_space()
         if exhaustive
-        else sample_space(-(-arguments.samples // kinds), seed=arguments.seed)
+        else sample_space(-(-arguments.samples // explored_kinds), seed=arguments.seed)
     )
     dram = dram_kind(arguments.dram)
     start = time.perf_counter()
@@ -146,7 +175,8 @@ def _explore(arguments: argparse.Namespace) -> None:
         "variants": [f"{v.name} {v.spad_kind}" for v in variants],
         "front_energy": arguments.energy + " energy",
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}.",
-        "models": _models_text(model),
+        "models": _models_text(model, sorted(set(model.pe_types) - fitted)),
+        "terms": network.mix_text if any(PE_TYPES[v.pe_type].terms > 1 for v in variants) else "",
         "seconds": seconds,
         "speed": _speed_text(
             model, summary.points, seconds, sum(e.kept_mappings for e in evaluations)
@@ -166,16 +196,19 @@ def _default_folder(network: str, library: str, exhaustive: bool) -> Path:
     return Path("build/explore") / ("-".join(safe) + ("-exhaustive" if exhaustive else ""))
 
 
-def _models_text(model: PPAModel) -> str:
-    """Return one sentence on what the models are and how far off they were on unseen points."""
-    errors = [
-        f"{name} area {errors['area_um2'].mape:.1%}, product {errors['product_pj'].mape:.1%}, "
-        f"critical path {errors['critical_path_ns'].mape:.1%}"
-        for name, errors in sorted(model.file.held_out.items())
-    ]
+def _models_text(model: PPAModel, left_out: list[str]) -> str:
+    """Return what the models are, how far off they were on unseen points, and what they lack."""
+    held_out = model.file.held_out
+    targets = {"area": "area_um2", "product": "product_pj", "critical path": "critical_path_ns"}
+    errors = []
+    for title, target in targets.items():
+        worst = max(sorted(held_out), key=lambda name: held_out[name][target].mape)
+        errors.append(f"{title} {held_out[worst][target].mape:.1%} ({worst})")
     return (
-        f"Models of {model.library}: {model.file.datapoints} datapoints, energies by "
-        f"`{model.file.method}`; mean error on held-out points: {'; '.join(errors)}."
+        f"Models of {model.library}: {model.file.datapoints} datapoints of {len(held_out)} PE "
+        f"types, energies by `{model.file.method}`; mean error on held-out points of the worst "
+        f"type: {', '.join(errors)}."
+        + (f" Without models at their own pipeline depth: {', '.join(left_out)}." * bool(left_out))
     )
 
 

@@ -20,10 +20,18 @@ from hw.mapping import Mapping
 from .designs import DesignArrays
 from .errors import MappingError
 from .objective import Objective, criteria
-from .passes import GroupShape, Passes, ceil_div, count_passes, floor_div, psum_room_bits
+from .passes import (
+    GroupShape,
+    Passes,
+    ceil_div,
+    count_passes,
+    filters_in_buffer,
+    floor_div,
+    psum_room_bits,
+)
 from .places import PlaceRanking, rank_places
 from .rules import REASONS
-from .search import Found, SpadTables, Task, fewest_cycles, filters_in_buffer
+from .search import Found, SpadTables, Task, fewest_cycles
 
 __all__ = ["MappingArrays", "map_layer"]
 
@@ -72,9 +80,11 @@ def map_layer(
     distinct, inverse = designs.with_port if latency else designs.without_rates
     table = np.ones((8, len(distinct)), dtype=np.int64)
     g = GroupShape.of(layer)
-    table[7] = np.select(
-        [distinct.ifmap_spad < g.s, distinct.filter_spad < g.s, distinct.rows < g.r], [1, 2, 3], 4
-    )
+    row = (1 + designs.scale_words) * g.s
+    too_small = (
+        distinct.ifmap_spad < row, distinct.filter_spad < row * designs.terms, distinct.rows < g.r
+    )  # fmt: skip
+    table[7] = np.select(too_small, [1, 2, 3], 4)
     rest = np.nonzero(table[7] == 4)[0]
     if rest.size:
         d = distinct if rest.size == len(distinct) else distinct.select(rest)
@@ -173,7 +183,7 @@ def _complete(task: Task, found: Found, ranking: PlaceRanking, objective: Object
     r = ceil_div(ceil_div(g.c, q), ceil_div(g.c, q * r))
     filter_groups = ceil_div(g.m, p * t)
     t = ceil_div(ceil_div(g.m, p), filter_groups)
-    tile = g.ifmap_bits(n, e, q, r, d.activation_bits)
+    tile = g.ifmap_bits(n, e, q + d.scale_words, r, d.activation_bits)
     room = psum_room_bits(d.glb_bits[owner], tile, d.bank_bytes)
     in_glb = floor_div(room, g.psum_bits(1, n, e, d.psum_bits))
     in_buffer = filters_in_buffer(g, d)
@@ -194,7 +204,7 @@ def _complete(task: Task, found: Found, ranking: PlaceRanking, objective: Object
         use = (small_m <= in_buffer) & (small < dram)
         cycles, dram = np.where(use, small_cycles, cycles), np.where(use, small, dram)
         m = np.where(use, small_m, m)
-    order = np.lexsort((counts.products, port, dram, cycles, owner))
+    order = np.lexsort((counts.slots, port, dram, cycles, owner))
     ranked = owner[order]
     first = order[np.concatenate([[True], ranked[1:] != ranked[:-1]])]
     return np.stack([x[first] for x in (m, n, e, p, q, r, t, owner)])

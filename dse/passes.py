@@ -9,7 +9,9 @@ After Chen et al. (ISCA 2016; JSSC 52(1), 2017).  One group of a layer runs as
             for each group of p*t filters  one pass: the array works, filters are loaded first
 
 and groups follow each other.  All functions take numbers or equally shaped arrays and count one
-layer; the mapper, the exhaustive search and the performance model share them.
+layer, in words (`dse.layer_runs`); the mapper, the exhaustive search and the performance model
+share them.  With shared scales, each column of q channels is followed by its words of scale on its
+way to a PE; in DRAM a scale stands once for each block.
 """
 
 from __future__ import annotations
@@ -31,11 +33,15 @@ __all__ = [
     "ceil_div",
     "count_passes",
     "dram_bytes",
+    "filter_words",
+    "filters_in_buffer",
     "floor_div",
     "port_bytes",
     "psum_room_bits",
     "real_ifmap_words",
     "real_rows",
+    "sent_channels",
+    "stored_channels",
 ]
 
 
@@ -91,11 +97,6 @@ class GroupShape:
         return (self.f - 1) * self.col_step + self.s
 
     @property
-    def weights(self) -> int:
-        """Weights of the group."""
-        return self.m * self.c * self.r * self.s
-
-    @property
     def outputs(self) -> int:
         """Outputs of the group over the batch."""
         return self.n * self.m * self.e * self.f
@@ -104,13 +105,34 @@ class GroupShape:
         """Return the input rows that `e` output rows use."""
         return (e - 1) * self.row_step + self.r
 
-    def ifmap_bits(self, n: Any, e: Any, q: Any, r: Any, activation_bits: int) -> Any:
-        """Return the size of the ifmap tile in the GLB [bits]."""
-        return n * q * r * self.columns * self.strip_rows(e) * activation_bits
+    def ifmap_bits(self, n: Any, e: Any, words: Any, r: Any, activation_bits: int) -> Any:
+        """Return the size of the ifmap tile in the GLB [bits], of `words` words per PE column."""
+        return n * words * r * self.columns * self.strip_rows(e) * activation_bits
 
     def psum_bits(self, m: Any, n: Any, e: Any, psum_bits: int) -> Any:
         """Return the size of the psums in the GLB [bits]."""
         return m * n * self.f * e * psum_bits
+
+
+def stored_channels(g: GroupShape, d: DesignArrays) -> int:
+    """Return the words of one pixel over all channels in DRAM, scales included."""
+    return g.c + (d.scale_words * -(-g.c // d.block) if d.block else 0)
+
+
+def sent_channels(g: GroupShape, d: DesignArrays, q: Any) -> Any:
+    """Return the same as it goes to the array: with scales after every q channels."""
+    return g.c + (d.scale_words * ceil_div(g.c, q) if d.scale_words else 0)
+
+
+def filter_words(g: GroupShape, d: DesignArrays, channels: Any) -> Any:
+    """Return the filter words of a group, for `channels` words of a pixel over all channels."""
+    return g.m * channels * (g.r * g.s * d.terms)
+
+
+def filters_in_buffer(g: GroupShape, d: DesignArrays) -> int:
+    """Return how many whole filters the filter buffer holds."""
+    words = stored_channels(g, d) * g.r * g.s * d.terms
+    return d.filter_buffer_bytes * 8 // (words * d.weight_bits)
 
 
 def psum_room_bits(glb_bits: Any, ifmap_bits: Any, bank_bytes: int) -> Any:
@@ -148,10 +170,11 @@ def real_rows(layer: Layer) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=4096)
-def real_ifmap_words(layer: Layer) -> NDArray[np.float64]:
+def real_ifmap_words(layer: Layer, channels: int) -> NDArray[np.float64]:
     """Return the ifmap words of one fetch of the whole input, for strips of 0, 1, ... E rows.
 
-    Without padding, which is not stored in DRAM; rows as in `real_rows`.
+    Without padding, which is not stored in DRAM; rows as in `real_rows`, `channels` words of a
+    pixel over the channels of a group.
     """
     start = np.arange(layer.f) * layer.stride
     if layer.stride < layer.s:
@@ -160,7 +183,7 @@ def real_ifmap_words(layer: Layer) -> NDArray[np.float64]:
         first, last = start, start + layer.s
     low, high = layer.padding, layer.padding + layer.w
     columns = int(np.maximum(np.minimum(last, high) - np.maximum(first, low), 0).sum())
-    return real_rows(layer) * np.float64(layer.n * layer.c * columns)
+    return real_rows(layer) * np.float64(layer.n * layer.groups * channels * columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,12 +196,14 @@ class Passes:
     """Passes that load new filter words."""
     compute_cycles: Any
     """Cycles of the array without waiting for GLB or DRAM."""
-    products: Any
-    """Products computed, idle filters and channels of the last passes included."""
+    slots: Any
+    """Cycles of PEs with a product of words or a word of scale; those of idle filters and channels
+    of the last passes included."""
     ifmap_dram_words: Any
     """Ifmap words fetched, padding included."""
     filter_dram_words: Any
     ofmap_dram_words: Any
+    """Psum words that leave as outputs."""
     ifmap_glb_words: Any
     """Ifmap words from GLB to array."""
     filter_glb_words: Any
@@ -229,26 +254,29 @@ def count_passes(
     resident = (channel_groups == 1) & (filter_groups == 1)
     loads = np.where(resident, g.groups, passes)
     interval = psum_interval(p, designs.psum_latency, designs.macro)
-    window, load = (0, 0) if designs.loads_overlap else (q * g.s, p * q * g.s)
-    cycles = passes * (n * (window + g.f * q * g.s * interval) + designs.fill_cycles) + loads * load
-    products = passes * (g.r * e * r * t) * (n * g.f * p * q * g.s)
-    buffered = m * (g.c * g.r * g.s * designs.weight_bits) <= designs.filter_buffer_bytes * 8
+    window = (q + designs.scale_words) * g.s
+    work = window * designs.terms
+    first, load = (0, 0) if designs.loads_overlap else (window, p * work)
+    cycles = passes * (n * (first + g.f * work * interval) + designs.fill_cycles) + loads * load
+    slots = passes * (g.r * e * r * t) * (n * g.f * p * work)
+    stored, sent = stored_channels(g, designs), sent_channels(g, designs, q)
+    weights = g.groups * filter_words(g, designs, stored)
+    buffered = m <= filters_in_buffer(g, designs)
     # The tile is the whole input of the group: it is not fetched again for the next block.
     whole = (channel_groups == 1) & (tiles == 1)
     fetches = np.where(whole, 1, blocks)
-    ifmap = g.groups * g.n * g.c * g.columns * (g.e * g.row_step + strips * (g.r - g.row_step))
-    weights = g.groups * g.weights
+    pixels = g.groups * g.n * g.columns * (g.e * g.row_step + strips * (g.r - g.row_step))
     outputs = g.groups * g.outputs
     return Passes(
         passes=passes,
         filter_loads=loads,
         compute_cycles=cycles,
-        products=products,
-        ifmap_dram_words=ifmap * fetches,
+        slots=slots,
+        ifmap_dram_words=pixels * stored * fetches,
         filter_dram_words=weights * np.where(resident | buffered, 1, tiles),
         ofmap_dram_words=outputs + 0 * passes,
-        ifmap_glb_words=ifmap * filter_groups,
-        filter_glb_words=weights * np.where(resident, 1, tiles),
+        ifmap_glb_words=pixels * sent * filter_groups,
+        filter_glb_words=g.groups * filter_words(g, designs, sent) * np.where(resident, 1, tiles),
         psum_glb_words=outputs * channel_groups,
         interval=interval,
         tile_fetches=fetches,
@@ -270,8 +298,9 @@ def port_bytes(designs: DesignArrays, counts: Passes) -> Any:
 
 def dram_bytes(layer: Layer, designs: DesignArrays, counts: Passes, e: Any) -> tuple[Any, Any]:
     """Return the bytes read from DRAM and those written; padding of the ifmap is not stored."""
-    ifmap = real_ifmap_words(layer)[np.asarray(e, dtype=np.int64)] * counts.tile_fetches
+    stored = stored_channels(GroupShape.of(layer), designs)
+    ifmap = real_ifmap_words(layer, stored)[np.asarray(e, dtype=np.int64)] * counts.tile_fetches
     read = ifmap * (designs.activation_bits / 8) + counts.filter_dram_words * (
         designs.weight_bits / 8
     )
-    return read, counts.ofmap_dram_words * (designs.activation_bits / 8)
+    return read, counts.ofmap_dram_words * (designs.ofmap_bits / 8)

@@ -17,7 +17,7 @@ from hw.layer import Layer
 
 from .designs import DesignArrays, psum_interval
 from .errors import DesignError
-from .passes import GroupShape, count_passes, dram_bytes, port_bytes
+from .passes import GroupShape, ceil_div, count_passes, dram_bytes, port_bytes
 from .rules import active_pes
 
 if TYPE_CHECKING:
@@ -46,8 +46,11 @@ class LayerPerformance:
     fill_cycles: Array
     """First fill, which nothing overlaps."""
     active_pes: Array
-    products: Array
-    """Multiply-accumulates the PEs run, those of idle filters and channels included."""
+    slots: Array
+    """Cycles of PEs with a product of words (of all lanes at a time) or a word of scale; those of
+    idle filters and channels included."""
+    ifmap_reads: Array
+    """Ifmap words read for them, one for all filters and terms of a tap."""
     filter_loads: Array
     """Filter words written into filter scratchpads."""
     ifmap_loads: Array
@@ -57,7 +60,7 @@ class LayerPerformance:
     inter_pe_psum_words: Array
     """Psums that go from one PE to the next, not to the GLB."""
     busy_pe_cycles: Array
-    """PE-cycles with a product or with a load that no product overlaps."""
+    """PE-cycles with a slot in use or with a load that nothing overlaps."""
     idle_pe_cycles: Array
     """All PEs times `cycles`, less `busy_pe_cycles`."""
     glb_read_bytes: Array
@@ -87,12 +90,13 @@ def layer_performance(
     dram_cycles = (dram_read + dram_write) / d.dram_bytes_per_cycle
     cycles = np.maximum(np.maximum(counts.compute_cycles, glb_cycles), dram_cycles) + fill
 
+    column = q + d.scale_words
     positions = counts.passes * active * n * g.f
-    filter_loads = counts.filter_loads * active * p * q * g.s
-    window_loads = counts.passes * active * n * q * g.s
+    filter_loads = counts.filter_loads * active * p * column * g.s * d.terms
+    window_loads = counts.passes * active * n * column * g.s
     unhidden = 0.0 if d.loads_overlap else filter_loads + window_loads
     psum_passes = positions * p
-    busy = counts.products + unhidden
+    busy = counts.slots + unhidden
     values = {
         "cycles": cycles,
         "compute_cycles": counts.compute_cycles,
@@ -100,9 +104,10 @@ def layer_performance(
         "dram_cycles": dram_cycles,
         "fill_cycles": fill,
         "active_pes": active,
-        "products": counts.products,
+        "slots": counts.slots,
+        "ifmap_reads": positions * column * g.s,
         "filter_loads": filter_loads,
-        "ifmap_loads": window_loads + (positions - positions / g.f) * q * g.col_step,
+        "ifmap_loads": window_loads + (positions - positions / g.f) * column * g.col_step,
         "psum_passes": psum_passes,
         "inter_pe_psum_words": psum_passes * (1 - 1 / (g.r * r)),
         "busy_pe_cycles": busy,
@@ -127,7 +132,9 @@ def _first_fill(
 ) -> Any:
     """Return the cycles before the array runs, and those of the psum wave up the first column."""
     channels = np.minimum(q * r, g.c)
-    filters = np.minimum(p * t, g.m) * channels * (g.r * g.s) * (d.weight_bits / 8)
+    if d.scale_words:
+        channels += d.scale_words * ceil_div(channels, q)
+    filters = np.minimum(p * t, g.m) * channels * (g.r * g.s * d.terms) * (d.weight_bits / 8)
     tile = g.ifmap_bits(n, e, channels, 1, d.activation_bits) / 8
-    wave = (g.r * r - 1) * q * g.s * interval
+    wave = (g.r * r - 1) * (q + d.scale_words) * g.s * d.terms * interval
     return (tile + filters) / d.dram_bytes_per_cycle + filters / d.glb_bytes_per_cycle + wave

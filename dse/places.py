@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from hw.layer import Layer
 
 from .designs import DesignArrays, psum_interval
-from .passes import GroupShape, ceil_div, floor_div, psum_room_bits, real_ifmap_words
-from .rules import set_places
+from .passes import (
+    GroupShape,
+    ceil_div,
+    filter_words,
+    floor_div,
+    psum_room_bits,
+    real_ifmap_words,
+    stored_channels,
+)
+from .rules import allowed_channels, set_places
 
 __all__ = ["PlaceRanking", "rank_places", "run_cycles", "tight_values"]
 
@@ -60,12 +68,12 @@ class PlaceRanking:
     r: NDArray[np.int64]
     t: Any
     run: NDArray[np.float64]
-    """Part of the bound that a channel group of one channel adds; q channels add q times it.
+    """Part of the bound that each word of a column adds.
 
     Shape (levels, candidates): a level is a size of the psum scratchpad.
     """
     channels: NDArray[np.float64]
-    """Channel groups of one channel per PE."""
+    """Fewest words of all columns of a PE: its channels and their scales."""
     fills: NDArray[np.float64]
     """Part of the bound that does not depend on the level."""
     fill: NDArray[np.float64]
@@ -73,7 +81,7 @@ class PlaceRanking:
     tiles: NDArray[np.float64]
     """Strips times images times groups."""
     tile_bits: NDArray[np.float64]
-    """Ifmap tile of one channel per PE [bits]."""
+    """Ifmap tile of one word per PE column [bits]."""
     psum_row_bits: NDArray[np.float64]
     """Psums of one filter [bits]."""
     psum_places_bits: NDArray[np.float64]
@@ -83,9 +91,9 @@ class PlaceRanking:
     most_filters: NDArray[np.float64]
     """Filters whose psums it holds there."""
     ifmap_port_bytes: NDArray[np.float64]
-    """Ifmap bytes from GLB to array for each group of filters."""
+    """Ifmap bytes from GLB to array for each group of filters, a scale once for each block."""
     filter_port_bytes: NDArray[np.float64]
-    """Filter bytes from GLB or DRAM if they are fetched for each strip."""
+    """Filter bytes from GLB or DRAM if they are fetched for each strip, scales likewise."""
     ifmap_dram_bytes: NDArray[np.float64]
     """Ifmap bytes of one fetch from DRAM."""
     one_tile: NDArray[np.bool_]
@@ -106,11 +114,16 @@ class PlaceRanking:
     """Level of each design's psum scratchpad."""
 
 
+def _word_cycles(g: GroupShape, d: DesignArrays, n: Any, p: Any) -> Any:
+    """Return the cycles that each word of a column adds to a pass."""
+    interval = psum_interval(p, d.psum_latency, d.macro)
+    work = n * (g.f * g.s * d.terms * interval)
+    return work if d.loads_overlap else work + (n + p * d.terms) * g.s
+
+
 def run_cycles(g: GroupShape, d: DesignArrays, n: Any, p: Any, q: Any) -> Any:
     """Return the cycles of one pass that loads its filters."""
-    interval = psum_interval(p, d.psum_latency, d.macro)
-    load = 0 if d.loads_overlap else q * g.s
-    return n * (load + g.f * q * g.s * interval) + p * load + d.fill_cycles
+    return (q + d.scale_words) * _word_cycles(g, d, n, p) + d.fill_cycles
 
 
 @lru_cache(maxsize=4096)
@@ -137,28 +150,29 @@ def rank_places(layer: Layer, d: DesignArrays) -> PlaceRanking:
         max(int(column.max(initial=1)), large)
         for column, large in zip((d.ifmap_spad, d.filter_spad, d.psum_spad), _LARGE, strict=True)
     )
-    most_p = min(psum, filters // g.s, g.m)
+    most_p = min(psum, filters // (g.s * d.terms), g.m)
     sizes = np.append(sizes, psum)
     least, fewest = _fewest_filter_cycles(g, d, table_n, table_t, row, p, sizes, most_p)
     run: Any = tiles * least
     fill: Any = tiles * d.fill_cycles * fewest
-    most_q = min(ifmap // g.s, g.c)
-    channels: Any = ceil_div(g.c, r)
+    most_q = max(allowed_channels(g, d, ifmap))
+    channels: Any = ceil_div(g.c, r) * (1 + d.scale_words / most_q)
     fills: Any = ceil_div(g.c, r * most_q) * fill
     bound: Any = channels * run[-1] + fills
     psum_row_bits = g.psum_bits(1, n, e, d.psum_bits).astype(np.float64)
     tile_bits = g.ifmap_bits(n, e, 1, r, d.activation_bits).astype(np.float64)
-    padded = g.groups * g.n * g.c * g.columns * (g.e * g.row_step + strips * (g.r - g.row_step))
-    room = psum_room_bits(glb[at], tile_bits, d.bank_bytes)
+    pixels = g.groups * g.n * g.columns * (g.e * g.row_step + strips * (g.r - g.row_step))
+    stored = stored_channels(g, d)
+    room = psum_room_bits(glb[at], tile_bits * (1 + d.scale_words), d.bank_bytes)
     columns: dict[str, Any] = {
         "n": n, "e": e, "r": r, "t": t, "fill": fill, "channels": channels, "fills": fills,
         "tiles": tiles, "tile_bits": tile_bits, "psum_row_bits": psum_row_bits,
         "psum_places_bits": psum_row_bits * t, "table_row": row,
         "in_glb": np.where(room >= g.m * psum_row_bits, g.m, room / (psum_row_bits * t)),
         "most_filters": np.floor(room / psum_row_bits),
-        "ifmap_port_bytes": padded * (d.activation_bits / 8),
-        "filter_port_bytes": tiles * (g.weights * d.weight_bits / 8),
-        "ifmap_dram_bytes": real_ifmap_words(layer)[e] * (d.activation_bits / 8),
+        "ifmap_port_bytes": pixels * stored * (d.activation_bits / 8),
+        "filter_port_bytes": tiles * (filter_words(g, d, stored) * d.weight_bits / 8),
+        "ifmap_dram_bytes": real_ifmap_words(layer, stored)[e] * (d.activation_bits / 8),
         "one_tile": tiles == g.groups,
     }  # fmt: skip
     order = np.lexsort((-r, tiles, bound, at))
@@ -177,12 +191,12 @@ def _kept(g: GroupShape, d: DesignArrays, at: Any, c: dict[str, Any]) -> Any:
     keep = np.arange(at.size) - first < _FASTEST
     blocks = ceil_div(g.m, np.clip(c["most_filters"], 1, g.m))
     dram = c["ifmap_dram_bytes"] * blocks + c["filter_port_bytes"]
+    weights = g.groups * filter_words(g, d, stored_channels(g, d)) * d.weight_bits / 8
     for ifmap, psum in _USED:
         most = np.minimum(psum, np.floor(c["in_glb"]))
         filter_groups = ceil_div(g.m, np.clip(most * c["t"], 1, g.m))
-        channel_groups = ceil_div(g.c, c["r"] * max(min(ifmap // g.s, g.c), 1))
+        channel_groups = ceil_div(g.c, c["r"] * max(allowed_channels(g, d, ifmap), default=1))
         resident = (filter_groups == 1) & (channel_groups == 1)
-        weights = g.groups * g.weights * d.weight_bits / 8
         port = c["ifmap_port_bytes"] * filter_groups
         port += np.where(resident, weights, c["filter_port_bytes"])
         port += 2 * channel_groups * (g.groups * g.outputs * d.psum_bits / 8)
@@ -204,28 +218,29 @@ def _below_all_before(at: Any, values: Any, slack: float) -> Any:
 def _candidates(g: GroupShape, d: DesignArrays, rows: Any, cols: Any, glb: Any) -> Any:
     """Return int64 arrays place, n, e, r, t and the most filters per PE the GLB allows."""
     found = [np.zeros((6, 0), dtype=np.int64)]
+    column = 1 + d.scale_words
     all_r = set(tight_values(g.c))
     for e in tight_values(g.e):
         high, wide = set_places(g.r, e, rows, cols)
         heights = _stack_heights(high, g.c)
         # where the GLB holds few psums beside the tile of the most channels, fewer may be better
         most_r = np.minimum(high, g.c)
-        room = psum_room_bits(glb, g.ifmap_bits(1, e, 1, most_r, d.activation_bits), d.bank_bytes)
+        tile = g.ifmap_bits(1, e, column, most_r, d.activation_bits)
+        room = psum_room_bits(glb, tile, d.bank_bytes)
         short = room < _SHORT * wide * g.psum_bits(1, 1, e, d.psum_bits)
         if short.any():
             heights |= {r for r in all_r if r <= high[short].max()}
-        for r in sorted(heights):
-            # a larger r with as many places beside is never slower
-            largest = (floor_div(high, r + 1) < floor_div(high, r)) | (r == g.c)
-            at = np.nonzero((r <= high) & (largest | short & (r in all_r)))[0]
-            if not at.size:
-                continue
-            places = np.minimum(floor_div(high[at], r) * wide[at], g.m)
-            for n in tight_values(g.n):
-                tile = g.ifmap_bits(n, e, 1, r, d.activation_bits)
-                room = psum_room_bits(glb[at], tile, d.bank_bytes)
-                filters = floor_div(room, g.psum_bits(1, n, e, d.psum_bits))
-                found += _with_filters(g, at, places, filters, n, e, r)
+        rs = np.array(sorted(heights - {0}), dtype=np.int64)[:, None]
+        # a larger r with as many places beside is never slower
+        largest = (floor_div(high, rs + 1) < floor_div(high, rs)) | (rs == g.c)
+        row, at = np.nonzero((rs <= high) & (largest | short & np.isin(rs, sorted(all_r))))
+        r = rs[row, 0]
+        places = np.minimum(floor_div(high[at], r) * wide[at], g.m)
+        for n in tight_values(g.n):
+            tile = g.ifmap_bits(n, e, column, r, d.activation_bits)
+            room = psum_room_bits(glb[at], tile, d.bank_bytes)
+            filters = floor_div(room, g.psum_bits(1, n, e, d.psum_bits))
+            found.append(_with_filters(g, at, places, filters, n, e, r))
     return np.concatenate(found, axis=1)
 
 
@@ -237,8 +252,8 @@ def _stack_heights(high: Any, channels: int) -> set[int]:
 
 
 def _with_filters(
-    g: GroupShape, at: Any, places: Any, filters: Any, n: int, e: int, r: int
-) -> list[NDArray[np.int64]]:
+    g: GroupShape, at: Any, places: Any, filters: Any, n: int, e: int, r: Any
+) -> NDArray[np.int64]:
     """Return the candidates of the places `at`: one with the most t, then some with fewer."""
     limited = np.where(filters >= g.m, np.inf, filters)
     t = np.minimum(places, floor_div(limited, _FILTERS_PER_PE))
@@ -248,9 +263,9 @@ def _with_filters(
     rows = np.empty((6, place.size), dtype=np.int64)
     t = t[which, place]
     most_p = np.minimum(floor_div(limited[place], t), g.m)
-    for row, values in zip(rows, (at[place], n, e, r, t, most_p), strict=True):
+    for row, values in zip(rows, (at[place], n, e, r[place], t, most_p), strict=True):
         row[:] = values
-    return [rows]
+    return rows
 
 
 def _fewest_filter_cycles(
@@ -265,13 +280,13 @@ def _fewest_filter_cycles(
 ) -> tuple[Any, Any]:
     """Return the fewest cycles (for each psum scratchpad in `sizes`) and passes of all filters.
 
-    For one channel and one tile; `p` is the most filters per PE that the GLB allows, `most_p` what
-    the largest scratchpads allow.
+    For one word of a column and one tile, without the pipeline's emptying; `p` is the most filters
+    per PE that the GLB allows, `most_p` what the largest scratchpads allow.
     """
     filters = np.arange(1, most_p + 1)
     groups = ceil_div(g.m, table_t[:, None] * filters)
-    cycles = run_cycles(g, d, table_n[:, None], filters, 1) - d.fill_cycles
-    load = 0 if d.loads_overlap else filters * g.s
+    cycles = _word_cycles(g, d, table_n[:, None], filters)
+    load = 0 if d.loads_overlap else filters * (g.s * d.terms)
     # filters that stay in the array are not loaded again
     cycles = np.where(groups == 1, cycles - load, cycles) * groups
     least = np.minimum.accumulate(cycles, axis=1)

@@ -18,6 +18,9 @@ __all__ = ["plot_exploration"]
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#F0E442")
+_LINES = ("-", "--", ":")
+_MARKERS = ("o", "s", "^")
+"""Lines and markers tell types of the same colour apart."""
 _SHOWN = 2500
 _LABELS = {"on_chip_mj": "on-chip energy", "total_mj": "energy with DRAM"}
 
@@ -46,7 +49,11 @@ def plot_exploration(
     best_performance = max(float(np.nanmax(e.perf_per_area)) for e in baseline)
     kinds = list(dict.fromkeys(e.variant.spad_kind for e in usable))
     names = list(dict.fromkeys(e.variant.pe_type for e in usable))
-    colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+    colours, lines, markers = {}, {}, {}
+    for i, name in enumerate(names):
+        again, colour = divmod(i, len(_COLOURS))
+        colours[name] = _COLOURS[colour]
+        lines[name], markers[name] = _LINES[again % len(_LINES)], _MARKERS[again % len(_MARKERS)]
     figure = Figure(figsize=(5.2 * len(kinds), 4.4), dpi=150, layout="constrained")
     panels: Any = figure.subplots(1, len(kinds), sharex=True, sharey=True, squeeze=False)[0]
     dice = np.random.default_rng(0)
@@ -61,14 +68,17 @@ def plot_exploration(
             shown = dice.choice(there, min(_SHOWN, len(there)), replace=False)
             panel.scatter(x[shown], y[shown], s=2, alpha=0.18, color=colours[name], linewidths=0)
             front = pareto_front(y, x)
-            panel.plot(x[front], y[front], "-o", ms=2.5, lw=1.2, color=colours[name], label=name)
+            style = {"ls": lines[name], "marker": markers[name], "color": colours[name]}
+            panel.plot(x[front], y[front], ms=2.5, lw=1.2, label=name, **style)
         panel.axvline(1, color="0.6", lw=0.8, zorder=0)
         panel.axhline(1, color="0.6", lw=0.8, zorder=0)
         panel.set(xscale="log", yscale="log", title=f"{kind} scratchpads")
         panel.set_xlabel(f"{_LABELS[energy]}, relative to the best INT16 (less is better)")
         panel.grid(alpha=0.25, which="both", lw=0.4)
         if panel.get_legend_handles_labels()[0]:
-            panel.legend(title="Pareto front", loc="lower left", fontsize=8, title_fontsize=8)
+            size, columns = (8, 1) if len(names) <= len(_COLOURS) else (6, 3)
+            options = {"loc": "lower left", "fontsize": size, "title_fontsize": 8}
+            panel.legend(title="Pareto front", ncols=columns, **options)
     panels[0].set_ylabel("performance per area, relative to the best INT16")
     figure.suptitle(title, fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)

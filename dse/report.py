@@ -17,6 +17,7 @@ from hw.atomic_file import write_atomically
 
 from .evaluation import NOT_COUNTED
 from .summary import Summary
+from .variants import RIVALS
 from .workloads import COUNTED
 
 __all__ = ["as_json", "text_report", "write_files"]
@@ -60,14 +61,19 @@ def text_report(summary: Summary, facts: Mapping[str, Any]) -> str:
                 f"{best.value:.4g}",
                 _gain(best.gain_same_spads),
                 _gain(best.gain_any_spads),
+                *(_gain(best.gain_over[rival]) for rival in RIVALS),
                 f"{best.spread:.3g}×",
                 _point(best.point),
             ]
             for best in summary.best
             if best.objective == objective
         ]
-        heads = ["PE type", "spads", "best", "gain, same spads", "gain, any", "spread", "point"]
-        blocks.append(f"Best {title}; gain over the best INT16\n" + tabulate(rows, heads))
+        heads = ["PE type", "spads", "best", "gain, same spads", "gain, any"]
+        heads += [f"over {rival}" for rival in RIVALS] + ["spread", "point"]
+        blocks.append(
+            f"Best {title}; gain over the best INT16, and over the best {' and '.join(RIVALS)} "
+            f"with the same spads\n{tabulate(rows, heads)}\n{_without_gain(summary, objective)}"
+        )
     rows = [
         [best.variant, best.spad_kind, *(f"{100 * best.share[name]:.1f}" for name in _SHARES)]
         for best in summary.best
@@ -103,6 +109,21 @@ def text_report(summary: Summary, facts: Mapping[str, Any]) -> str:
     return "\n\n".join(blocks)
 
 
+def _without_gain(summary: Summary, objective: str) -> str:
+    """Return which PE types are no better than a rival with the same scratchpads, of any kind."""
+    lines = []
+    for rival in RIVALS:
+        gains: dict[str, list[float]] = {}
+        for best in summary.best:
+            gain = best.gain_over[rival]
+            if best.objective == objective and best.pe_type != rival and not math.isnan(gain):
+                gains.setdefault(best.pe_type, []).append(gain)
+        worse = [name for name, values in gains.items() if max(values) <= 1]
+        if gains:
+            lines.append(f"No gain over {rival}: {', '.join(worse) or 'none of them'}.")
+    return "\n".join(lines)
+
+
 def _thinned(points: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     if len(points) <= count:
         return points
@@ -120,13 +141,18 @@ def _notes(summary: Summary, facts: Mapping[str, Any]) -> str:
     elif len(set(lost.values())) == 1 and len(lost) == len(summary.infeasible):
         unmapped = f"Left out as unmappable, of each variant: {next(iter(lost.values()))}."
     else:
-        unmapped = "Left out as unmappable:\n" + "\n".join(f"  {k}: {v}" for k, v in lost.items())
+        alike: dict[str, list[str]] = {}
+        for variant, reasons in lost.items():
+            alike.setdefault(reasons, []).append(variant)
+        lines = [f"  {', '.join(names)}: {reasons}" for reasons, names in alike.items()]
+        unmapped = "Left out as unmappable, of each variant:\n" + "\n".join(lines)
     return "\n".join(
         [
             COUNTED,
             NOT_COUNTED,
             facts["memories"],
             facts["models"],
+            *([facts["terms"]] if facts["terms"] else []),
             unmapped,
             f"Points outside of the sizes the models were fitted on: {summary.extrapolated:,}.",
             facts["speed"],
@@ -155,6 +181,7 @@ def write_files(summary: Summary, facts: Mapping[str, Any], folder: Path) -> lis
             "objective": best.objective,
             "gain_same_spads": best.gain_same_spads,
             "gain_any_spads": best.gain_any_spads,
+            **{f"gain_over_{rival}": gain for rival, gain in best.gain_over.items()},
             "spread": best.spread,
             **best.point,
         }

@@ -2,7 +2,9 @@
 
 With R x S filters, stride U and an array of rows x cols PEs (Chen et al., JSSC 52(1), 2017):
 
-- scratchpads: q*S <= ifmap spad, p*q*S <= filter spad, p <= psum spad;
+- scratchpads: (q+w)*S <= ifmap spad, p*(q+w)*S*k <= filter spad, p <= psum spad, for w words of
+  shared scale and k terms of a weight (mostly 0 and 1);
+- shared scales: a column of q channels has one, so q divides the block where C is larger than it;
 - array: a PE set is R PEs high and e wide; wider than the array it is folded into ceil(e / cols)
   pieces above each other.  The r sets of different channels stand above each other, because psums
   travel up a column; the t groups of them stand beside or above each other;
@@ -21,7 +23,7 @@ from .designs import DesignArrays
 from .errors import MappingError
 from .passes import GroupShape, ceil_div, floor_div, psum_room_bits
 
-__all__ = ["REASONS", "active_pes", "broken_rules", "set_places"]
+__all__ = ["REASONS", "active_pes", "allowed_channels", "broken_rules", "set_places"]
 
 REASONS = (
     "mappable",
@@ -31,6 +33,15 @@ REASONS = (
     "global buffer too small",
 )
 """Meaning of a reason code; 0 is a mapping."""
+
+
+def allowed_channels(g: GroupShape, d: DesignArrays, ifmap_spad: int) -> list[int]:
+    """Return the channels q that a PE may have, given its ifmap scratchpad [words]."""
+    most = min(ifmap_spad // g.s - d.scale_words, g.c)
+    if not d.block:
+        return list(range(1, most + 1))
+    alone = g.c <= d.block
+    return [q for q in range(1, min(most, d.block) + 1) if alone or d.block % q == 0]
 
 
 def set_places(filter_rows: int, e: Any, rows: Any, cols: Any) -> tuple[Any, Any]:
@@ -68,8 +79,13 @@ def broken_rules(layer: Layer, designs: DesignArrays, mapping: Mapping) -> tuple
         ("q", k.q, g.c), ("r", k.r, g.c), ("t", k.t, g.m),
     ):  # fmt: skip
         limit(name, value, "the layer's", most)
-    limit("q*S", k.q * g.s, "ifmap_spad", ifmap)
-    limit("p*q*S", k.p * k.q * g.s, "filter_spad", filters)
+    column = k.q + designs.scale_words
+    scale = f"(q+{designs.scale_words})" if designs.scale_words else "q"
+    terms = f"*{designs.terms}" if designs.terms > 1 else ""
+    limit(f"{scale}*S", column * g.s, "ifmap_spad", ifmap)
+    limit(f"p*{scale}*S{terms}", k.p * column * g.s * designs.terms, "filter_spad", filters)
+    if designs.block and g.c > designs.block and designs.block % k.q:
+        broken.append(f"q = {k.q} must divide the block of {designs.block} channels with one scale")
     limit("p", k.p, "psum_spad", psums)
     high, wide = set_places(g.r, k.e, rows, cols)
     if high < 1:
@@ -79,7 +95,7 @@ def broken_rules(layer: Layer, designs: DesignArrays, mapping: Mapping) -> tuple
         limit("t", k.t, "the places for r sets", max(high // k.r, 0) * wide)
     if k.m % (k.p * k.t) and k.m != g.m:
         broken.append(f"m = {k.m} must be a multiple of p*t = {k.p * k.t} or all {g.m} filters")
-    tile = g.ifmap_bits(k.n, k.e, k.q, k.r, designs.activation_bits)
+    tile = g.ifmap_bits(k.n, k.e, column, k.r, designs.activation_bits)
     room = psum_room_bits(glb, tile, designs.bank_bytes)
     need = g.psum_bits(k.m, k.n, k.e, designs.psum_bits)
     if need > room:

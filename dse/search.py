@@ -17,10 +17,20 @@ from numpy.typing import NDArray
 from hw.layer import Layer
 
 from .designs import DesignArrays
-from .passes import GroupShape, ceil_div, count_passes, psum_room_bits
+from .passes import (
+    GroupShape,
+    ceil_div,
+    count_passes,
+    filter_words,
+    filters_in_buffer,
+    psum_room_bits,
+    sent_channels,
+    stored_channels,
+)
 from .places import PlaceRanking, run_cycles
+from .rules import allowed_channels
 
-__all__ = ["Found", "SpadTables", "Task", "fewest_cycles", "filters_in_buffer"]
+__all__ = ["Found", "SpadTables", "Task", "fewest_cycles"]
 
 
 _ROUNDS = 3
@@ -43,6 +53,10 @@ class SpadTables:
 
     rounds: list[list[int]]
     """All q, in two rounds: powers of two, whose cycles then rule out most of the others."""
+    smaller: dict[int, int]
+    """The next smaller of each q; 0 is none."""
+    sent: NDArray[np.float64]
+    """Words to the array, scales after every q channels, as a multiple of those in DRAM."""
     channel_groups: NDArray[np.float64]
     """Channel groups, shape (q, r)."""
     cycles: NDArray[np.float64]
@@ -55,8 +69,10 @@ class SpadTables:
     @classmethod
     def of(cls, g: GroupShape, d: DesignArrays, ranking: PlaceRanking) -> SpadTables:
         """Return the tables of the designs."""
-        most_q = min(int(d.ifmap_spad.max()) // g.s, g.c)
-        most_p = int(min(d.psum_spad.max(), d.filter_spad.max() // g.s, g.m))
+        allowed = allowed_channels(g, d, int(d.ifmap_spad.max()))
+        most_q = allowed[-1]
+        words = (1 + d.scale_words) * g.s * d.terms
+        most_p = int(min(d.psum_spad.max(), d.filter_spad.max() // words, g.m))
         qs = np.arange(1, most_q + 1)
         heights = np.maximum(np.arange(int(ranking.r.max(initial=1)) + 1), 1)
         channel_groups = np.full((most_q + 1, heights.size), np.inf)
@@ -64,13 +80,17 @@ class SpadTables:
         p = np.arange(1, most_p + 1)
         groups = ceil_div(g.m, p * ranking.table_t[:, None])
         cycles = np.full((most_q + 1, groups.shape[0], most_p + 1), np.inf)
-        for q in range(1, most_q + 1):
+        for q in allowed:
             cycles[q, :, 1:] = run_cycles(g, d, ranking.table_n[:, None], p, q) * groups
         least = np.minimum.accumulate(cycles, axis=2)
         argument = np.where(cycles == least, np.arange(most_p + 1), 0)
-        powers = [int(q) for q in qs if q & (q - 1) == 0]
+        powers, others = ([q for q in allowed if (q & q - 1 == 0) == x] for x in (True, False))
+        sent = np.ones(most_q + 1)
+        sent[1:] = sent_channels(g, d, qs) / stored_channels(g, d)
         return cls(
-            rounds=[x for x in (powers, [int(q) for q in qs if q & (q - 1)]) if x],
+            rounds=[x for x in (powers, others) if x],
+            smaller=dict(zip(allowed, [0, *allowed], strict=False)),
+            sent=sent,
             channel_groups=channel_groups,
             cycles=cycles,
             least=least,
@@ -117,18 +137,13 @@ class Found:
     t: Any
 
 
-def filters_in_buffer(g: GroupShape, d: DesignArrays) -> int:
-    """Return how many whole filters the filter buffer holds."""
-    return d.filter_buffer_bytes * 8 // (g.c * g.r * g.s * d.weight_bits)
-
-
 def fewest_cycles(task: Task, ranking: PlaceRanking, tables: SpadTables) -> Found:
     """Return the mappings with the fewest cycles of each design, none for designs without one."""
     g, d = task.g, task.d
-    most_q = min(int(d.ifmap_spad[0]) // g.s, g.c)
-    with_room = np.searchsorted(-d.ifmap_spad, -np.arange(most_q + 1) * g.s, side="right")
-    qs = np.arange(most_q + 1)
-    spad_p = np.minimum(d.psum_spad, d.filter_spad // np.maximum(qs * g.s, 1)[:, None])
+    columns = np.arange(allowed_channels(g, d, int(d.ifmap_spad[0]))[-1] + 1) + d.scale_words
+    with_room = np.searchsorted(-d.ifmap_spad, -columns * g.s, side="right")
+    words = np.maximum(columns * (g.s * d.terms), 1)
+    spad_p = np.minimum(d.psum_spad, d.filter_spad // words[:, None])
     spad_p = np.minimum(spad_p, tables.least.shape[2] - 1).astype(np.float64)
     search = _Search(
         task=task, ranking=ranking, tables=tables, spad_p=spad_p, with_room=with_room,
@@ -167,12 +182,14 @@ def _pairs(task: Task, ranking: PlaceRanking) -> tuple[Any, Any]:
 def _bounds(task: Task, ranking: PlaceRanking, who: Any, cand: Any) -> tuple[Any, Any]:
     """Return lower bounds on the cycles of pairs, and on their port bytes without psums."""
     g, d, c = task.g, task.d, ranking
-    most_q = np.maximum(np.minimum(d.ifmap_spad // g.s, g.c), 1).astype(np.float64)
-    most_p = np.minimum(d.psum_spad, d.filter_spad // g.s).astype(np.float64)
+    most_q = np.minimum(d.ifmap_spad // g.s - d.scale_words, min(g.c, d.block or g.c))
+    most_q = np.maximum(most_q, 1).astype(np.float64)
+    least = (1 + d.scale_words) * g.s * d.terms
+    most_p = np.minimum(d.psum_spad, d.filter_spad // least).astype(np.float64)
     filters = np.floor(np.minimum(most_p[who], c.in_glb[cand])) * c.t[cand]
     filter_groups = np.ceil(g.m / np.clip(filters, 1, g.m))
     channel_groups = np.ceil(g.c / (c.r[cand] * most_q[who]))
-    weights = g.groups * g.weights * (d.weight_bits / 8)
+    weights = g.groups * filter_words(g, d, stored_channels(g, d)) * (d.weight_bits / 8)
     resident = (filter_groups == 1) & (channel_groups == 1)
     filter_bytes = c.filter_port_bytes[cand]
     filter_bytes[resident] = weights
@@ -186,7 +203,7 @@ def _bounds(task: Task, ranking: PlaceRanking, who: Any, cand: Any) -> tuple[Any
         blocks[c.one_tile[cand] & (channel_groups == 1)] = 1
         dram = c.ifmap_dram_bytes[cand] * blocks
         dram += weights if filters_in_buffer(g, d) >= 1 else filter_bytes
-        dram += g.groups * g.outputs * (d.activation_bits / 8)
+        dram += g.groups * g.outputs * (d.ofmap_bits / 8)
         np.maximum(bound, dram / task.dram_rate[who], out=bound)
     return bound, fixed
 
@@ -227,9 +244,9 @@ class _Search:
                 end = int(np.searchsorted(active, self.with_room[q]))
                 passes = tables.channel_groups[q].take(row[:end])
                 # a q that saves no group of channels only takes room
-                useful = passes < tables.channel_groups[q - 1].take(row[:end])
+                useful = passes < tables.channel_groups[tables.smaller[q]].take(row[:end])
                 bound = np.maximum(
-                    passes * (q * run[:end] + fill[:end]),
+                    passes * ((q + d.scale_words) * run[:end] + fill[:end]),
                     (fixed[:end] + psums * passes) / rate[:end],
                 )
                 open_ = np.nonzero(useful & (bound <= self.best[active[:end]]))[0]
@@ -244,7 +261,8 @@ class _Search:
         g, d, ranking, tables = self.task.g, self.task.d, self.ranking, self.tables
         _, rows, width = tables.least.shape
         t = ranking.t[cand]
-        room = psum_room_bits(d.glb_bits[who], q * ranking.tile_bits[cand], d.bank_bytes)
+        tile_bits = (q + d.scale_words) * ranking.tile_bits[cand]
+        room = psum_room_bits(d.glb_bits[who], tile_bits, d.bank_bytes)
         by_glb = room / ranking.psum_places_bits[cand]
         by_glb[room >= g.m * ranking.psum_row_bits[cand]] = width
         # the conversion to integers rounds down
@@ -302,10 +320,13 @@ class _Search:
         g, d, ranking = self.task.g, self.task.d, self.ranking
         groups = ceil_div(g.m, p * t)
         resident = (passes == 1) & (groups == 1)
-        weights = g.groups * g.weights * (d.weight_bits / 8)
+        weights = g.groups * filter_words(g, d, stored_channels(g, d)) * (d.weight_bits / 8)
         psum = g.groups * g.outputs * (d.psum_bits / 8)
         filters = np.where(resident, weights, ranking.filter_port_bytes[cand])
-        port = ranking.ifmap_port_bytes[cand] * groups + filters + (2 * passes - 1) * psum
+        words = ranking.ifmap_port_bytes[cand] * groups + filters
+        if d.scale_words:
+            words *= self.tables.sent[q]
+        port = words + (2 * passes - 1) * psum
         waited = np.maximum(cycles, port / self.task.port_rate[who])
         if self.task.dram_rate is not None:
             dram = self._dram_bytes(cand, p * t, groups, passes, resident, room)
@@ -320,7 +341,7 @@ class _Search:
     ) -> Any:
         """Return the bytes of the DRAM link with the best m, for `filters` of a pass."""
         g, d, ranking = self.task.g, self.task.d, self.ranking
-        weights = g.groups * g.weights * (d.weight_bits / 8)
+        weights = g.groups * filter_words(g, d, stored_channels(g, d)) * (d.weight_bits / 8)
         buffer = filters_in_buffer(g, d)
         in_glb = np.floor(room / ranking.psum_row_bits[cand])
         whole = (passes == 1) & ranking.one_tile[cand]
@@ -336,4 +357,4 @@ class _Search:
         dram = ifmap * fetches + np.where(resident | (m <= buffer), weights, tiled)
         fetches, m = with_most(np.minimum(in_glb, buffer))
         small = np.where(m <= buffer, ifmap * fetches + weights, np.inf)
-        return np.minimum(dram, small) + g.groups * g.outputs * (d.activation_bits / 8)
+        return np.minimum(dram, small) + g.groups * g.outputs * (d.ofmap_bits / 8)

@@ -1,7 +1,9 @@
 """The default design space: about a million design points per PE type, and samples of it.
 
 A point is a choice on eight axes; PE type, psum width and scratchpad kind come on top (see
-`dse.variants`), so that every variant is explored on the same points.
+`dse.variants`), so that every variant is explored on the same points.  A sample takes the DRAM
+rates of a point together: the rate costs neither area nor energy, so that a faster one is never
+worse, and mappings are searched once for all rates unless the DRAM link is what takes the time.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ def sample_space(count: int = 20_000, *, seed: int = 1) -> Space:
     count
         Distinct points, from `MIN_SAMPLE` to the size of the space.
     seed
-        Seed of the scrambled Sobol sequence.
+        Seed of the scrambled Sobol sequence, which runs over all axes but the DRAM rate.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def sample_space(count: int = 20_000, *, seed: int = 1) -> Space:
     }
     how = (
         f"{count:,} of the {total:,} points of the default space for each kind of scratchpad: a "
-        f"Sobol sequence (seed {seed}) with all corners and the Eyeriss point"
+        f"Sobol sequence (seed {seed}) with every DRAM rate, all corners and the Eyeriss point"
     )
     return Space(columns={k: v.astype(np.float64) for k, v in columns.items()}, how=how)
 
@@ -98,11 +100,13 @@ def _sobol_points(sizes: NDArray[np.int64], count: int, seed: int) -> NDArray[np
     corners = np.array(list(itertools.product(*((0, size - 1) for size in sizes))))
     eyeriss = [values.index(v) for v, values in zip(EYERISS_POINT, AXES.values(), strict=True)]
     chosen = np.vstack([corners, eyeriss])
-    sequence = qmc.Sobol(len(sizes), scramble=True, seed=np.random.default_rng(seed))
-    power = math.ceil(math.log2(count))
+    *others, rates = sizes.tolist()
+    sequence = qmc.Sobol(len(others), scramble=True, seed=np.random.default_rng(seed))
+    power = math.ceil(math.log2(count / rates))
     while True:
-        fresh = (sequence.random_base2(power) * sizes).astype(np.int64)
-        chosen = np.vstack([chosen, fresh])
+        fresh = np.repeat((sequence.random_base2(power) * others).astype(np.int64), rates, axis=0)
+        rate = np.tile(np.arange(rates), len(fresh) // rates)
+        chosen = np.vstack([chosen, np.column_stack([fresh, rate])])
         _, first = np.unique(np.ravel_multi_index(chosen.T, sizes), return_index=True)
         chosen = chosen[np.sort(first)]
         if len(chosen) >= count:

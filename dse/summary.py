@@ -1,8 +1,9 @@
-"""What an exploration found: best points, gains over the best INT16, splits, spreads, the front.
+"""What an exploration found: best points, gains over others, splits, spreads, the front.
 
 Two baselines stand side by side: the best `int16` with the same kind of scratchpads, and the best
-`int16` of the whole exploration.  A gain is baseline / value for energies and value / baseline for
-performance per area, so above 1 is better than INT16.
+`int16` of the whole exploration.  Beside them stand the gains over the best `int8` and `int4` with
+the same kind of scratchpads.  A gain is baseline / value for energies and value / baseline for
+performance per area, so above 1 is better than the baseline.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .evaluation import Energy, Evaluation
 from .pareto import pareto_front
 from .rules import REASONS
 from .space import AXES, Space
-from .variants import BASELINE
+from .variants import BASELINE, RIVALS
 
 __all__ = ["OBJECTIVES", "Best", "Summary", "point_record", "summarize"]
 
@@ -41,6 +42,8 @@ class Best:
     """Over the best INT16 with the same kind of scratchpads."""
     gain_any_spads: float
     """Over the best INT16 of all."""
+    gain_over: dict[str, float]
+    """Over the best of each rival (`dse.variants.RIVALS`) with the same kind of scratchpads."""
     spread: float
     """Largest over smallest value of this objective in the space."""
     share: dict[str, float]
@@ -147,14 +150,19 @@ def _best(
     values = _values(evaluation, objective)
     kind = evaluation.variant.spad_kind
     total = evaluation.energy.total_pj[index]
+
+    def gain(over: str, kinds: tuple[str, ...]) -> float:
+        return _gain(float(values[index]), objective, everyone, over, kinds)
+
     return Best(
         variant=evaluation.variant.name,
         pe_type=evaluation.variant.pe_type,
         spad_kind=kind,
         objective=objective,
         value=float(values[index]),
-        gain_same_spads=_gain(float(values[index]), objective, everyone, (kind,)),
-        gain_any_spads=_gain(float(values[index]), objective, everyone, ()),
+        gain_same_spads=gain(BASELINE, (kind,)),
+        gain_any_spads=gain(BASELINE, ()),
+        gain_over={rival: gain(rival, (kind,)) for rival in RIVALS},
         spread=float(np.nanmax(values) / np.nanmin(values)),
         share={
             name.removesuffix("_pj"): float(getattr(evaluation.energy, name)[index] / total)
@@ -165,13 +173,17 @@ def _best(
 
 
 def _gain(
-    value: float, objective: str, everyone: Sequence[Evaluation], kinds: tuple[str, ...]
+    value: float,
+    objective: str,
+    everyone: Sequence[Evaluation],
+    over: str,
+    kinds: tuple[str, ...],
 ) -> float:
-    """Return the gain over the best INT16; NaN where there is none with that kind."""
+    """Return the gain over the best point of a PE type; NaN where there is none of those kinds."""
     candidates = [
         float(_values(e, objective)[_best_index(e, objective)])
         for e in everyone
-        if e.variant.pe_type == BASELINE and (not kinds or e.variant.spad_kind in kinds)
+        if e.variant.pe_type == over and (not kinds or e.variant.spad_kind in kinds)
     ]
     if not candidates:
         return float("nan")

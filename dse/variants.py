@@ -11,42 +11,39 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flows.sram import SramModel
 from hw.config import PEConfig
-from hw.pe.registry import PE_TYPES
 from models.pe_ppa import PEPPA, pe_ppa
 from models.ppa import PPAModel
-from models.sram import SramModel
 
 from .errors import DesignError
 from .space import Space
 
-__all__ = ["BASELINE", "PIPELINE_DEPTH", "SPAD_KINDS", "Variant", "fitted_variants"]
+__all__ = ["BASELINE", "RIVALS", "SPAD_KINDS", "Variant", "fitted_variants"]
 
 BASELINE = "int16"
 BASELINE_PSUM_BITS = (None, 32, 16)
+RIVALS = ("int8", "int4")
+"""What a number format of few bits must beat too to be worth its trouble."""
 SPAD_KINDS = ("flipflop", "macro")
-PIPELINE_DEPTH = 2
+PIPELINE_DEPTHS = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One PE type at one psum width, with one kind for all three scratchpads."""
+    """One PE type at one psum width and pipeline depth, with one kind for all scratchpads."""
 
     pe_type: str
     spad_kind: str
     psum_bits: int | None = None
-
-    def __post_init__(self) -> None:
-        if PE_TYPES[self.pe_type].lanes != 1:
-            raise DesignError(
-                f"pe_type must have one product per cycle, which is what the performance model "
-                f"counts, not {PE_TYPES[self.pe_type].lanes} as {self.pe_type!r} has"
-            )
+    pipeline_depth: int | None = None
+    """None is the PE type's own."""
 
     @property
     def name(self) -> str:
-        """Name in tables: `int16`, or `int16/sat32` for a saturating psum."""
-        return self.pe_type + (f"/sat{self.psum_bits}" if self.psum_bits else "")
+        """Name in tables: `int16`, `int16/sat32` (psums saturate), `int16/d2` (pipeline depth)."""
+        psum = f"/sat{self.psum_bits}" if self.psum_bits else ""
+        return self.pe_type + psum + (f"/d{self.pipeline_depth}" if self.pipeline_depth else "")
 
     @property
     def kinds(self) -> tuple[str, str, str]:
@@ -64,7 +61,7 @@ class Variant:
             filter_spad_kind=self.spad_kind,
             psum_spad_kind=self.spad_kind,
             psum_bits=self.psum_bits,
-            pipeline_depth=PIPELINE_DEPTH,
+            pipeline_depth=self.pipeline_depth,
         )
 
     def pe_figures(self, space: Space, model: PPAModel, sram: SramModel | None) -> PEPPA:
@@ -81,7 +78,7 @@ class Variant:
             sram,
             self.pe_type,
             kinds=self.kinds,
-            pipeline_depth=PIPELINE_DEPTH,
+            pipeline_depth=config.depth,
             features=features,
         )
 
@@ -89,22 +86,44 @@ class Variant:
 def fitted_variants(
     model: PPAModel, pe_types: Sequence[str] = (), kinds: Sequence[str] = SPAD_KINDS
 ) -> list[Variant]:
-    """Return the variants that a library's model covers, baseline first.
+    """Return the variants that a library's model covers, baseline and rivals first.
 
-    PE types with several products per cycle are left out: the performance model counts one.
+    Where a PE type is fitted at other pipeline depths than its own too, each is a variant: a deep
+    pipeline is faster, a shallow one takes less energy, and the best of a type is the best of all.
+
+    Raises
+    ------
+    DesignError
+        For a type in `pe_types` that is not fitted at its own pipeline depth.
     """
-    wanted = pe_types or model.pe_types
-    ordered = sorted(wanted, key=lambda name: (name != BASELINE, name))
+    first = (BASELINE, *RIVALS)
+    ordered = sorted(
+        pe_types or model.pe_types,
+        key=lambda name: (first.index(name) if name in first else len(first), name),
+    )
+    own = {name: PEConfig(pe_type=name).depth for name in ordered}
     fitted = {
-        (name, group.kinds[0])
-        for name in model.pe_types
+        (name, group.kinds[0], group.pipeline_depth)
+        for name in ordered
         for group in model.groups(name)
-        if len(set(group.kinds)) == 1 and group.pipeline_depth == PIPELINE_DEPTH
+        if len(set(group.kinds)) == 1
     }
+    for name in pe_types:
+        if not any((name, kind, own[name]) in fitted for kind in kinds):
+            raise DesignError(
+                f"{name} has no model at pipeline depth {own[name]}, its own, "
+                f"with {' or '.join(kinds)} scratchpads in the models of {model.library}"
+            )
     return [
-        Variant(pe_type=name, spad_kind=kind, psum_bits=bits)
+        Variant(
+            pe_type=name,
+            spad_kind=kind,
+            psum_bits=bits,
+            pipeline_depth=None if depth == own[name] else depth,
+        )
         for kind in kinds
         for name in ordered
-        if (name, kind) in fitted and PE_TYPES[name].lanes == 1
+        for depth in (own[name], *(d for d in PIPELINE_DEPTHS if d != own[name]))
+        if (name, kind, own[name]) in fitted and (name, kind, depth) in fitted
         for bits in (BASELINE_PSUM_BITS if name == BASELINE else (None,))
     ]

@@ -1,7 +1,8 @@
 """Networks as tables of layer shapes: the zoo in `dse/networks` and a user's own tables.
 
 A table is CSV (a header, lines that begin with `#` are notes) or YAML (a list of mappings, or a
-mapping with the key `layers`); its columns are the fields of `hw.layer.Layer`.  Fully connected
+mapping with the key `layers`); its columns are the fields of `hw.layer.Layer` and, for FLightNN,
+the shares `k0`, `k1`, `k2` of filters with so many terms (`dse.term_mix`).  Fully connected
 layers of the zoo are 1 x 1 convolutions over the flattened input (C = inputs), which lets an array
 spread them over all its rows; the products are the same.
 """
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from hw.errors import HwError, nearest
 from hw.layer import Layer
 
 from .errors import WorkloadError
+from .term_mix import SHARES, TermMix
 
 __all__ = ["COUNTED", "Network", "load_network", "network_names"]
 
@@ -31,11 +34,12 @@ COUNTED = (
 )
 """What totals of a network contain; reports print it beside them."""
 
-_FIELDS = {field.name: field for field in dataclasses.fields(Layer)}
+_FIELDS = {entry.name: entry for entry in dataclasses.fields(Layer)}
+_COLUMNS = (*_FIELDS, *SHARES)
 _REQUIRED = tuple(
     name
-    for name, field in _FIELDS.items()
-    if field.default is dataclasses.MISSING and name != "name"
+    for name, entry in _FIELDS.items()
+    if entry.default is dataclasses.MISSING and name != "name"
 )
 
 
@@ -45,6 +49,8 @@ class Network:
 
     name: str
     layers: tuple[Layer, ...]
+    term_mixes: Mapping[str, TermMix] = field(default_factory=dict)
+    """FLightNN mixes by the name of their layer; a layer without one has the most terms."""
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -61,11 +67,14 @@ class Network:
         return sum(layer.weights for layer in self.layers)
 
     def unique_layers(self) -> tuple[tuple[Layer, int], ...]:
-        """Return each distinct shape once (named after its first layer) with its multiplicity."""
-        count: dict[tuple[int, ...], int] = {}
-        first: dict[tuple[int, ...], Layer] = {}
+        """Return each distinct layer once (named after its first) with its multiplicity.
+
+        Layers are alike in shape and mix.
+        """
+        count: dict[tuple[Any, ...], int] = {}
+        first: dict[tuple[Any, ...], Layer] = {}
         for layer in self.layers:
-            shape = dataclasses.astuple(layer)[1:]
+            shape = (*dataclasses.astuple(layer)[1:], self.term_mixes.get(layer.name))
             first.setdefault(shape, layer)
             count[shape] = count.get(shape, 0) + 1
         return tuple((layer, count[shape]) for shape, layer in first.items())
@@ -74,6 +83,23 @@ class Network:
         """Return the same network with a batch of `images` in every layer."""
         layers = tuple(dataclasses.replace(layer, n=images) for layer in self.layers)
         return dataclasses.replace(self, layers=layers)
+
+    def with_mix(self, mix: TermMix) -> Network:
+        """Return the same network with a mix for every layer that has none of its own."""
+        mixes = {layer.name: mix for layer in self.layers} | dict(self.term_mixes)
+        return dataclasses.replace(self, term_mixes=mixes)
+
+    @property
+    def mix_text(self) -> str:
+        """One sentence on the mixes, for reports."""
+        without = sum(layer.name not in self.term_mixes for layer in self.layers)
+        mixes = ["most terms"] * (without > 0)
+        mixes += sorted({str(mix) for mix in self.term_mixes.values()})
+        shown = "; ".join(mixes[:3]) + ("; …" if len(mixes) > 3 else "")
+        return (
+            f"Filters by their FLightNN terms (shares k0,k1,k2; without a mix from a table or "
+            f"--flightnn-mix all have the most terms, which costs the most): {shown}."
+        )
 
 
 def network_names() -> tuple[str, ...]:
@@ -125,9 +151,9 @@ def _csv_rows(text: str, where: str) -> list[tuple[str, dict[str, Any]]]:
         raise WorkloadError(f"{where}: not CSV: {error}") from None
     header = [cell.strip() for cell in cells[0]]
     for name in header:
-        if name not in _FIELDS:
+        if name not in _COLUMNS:
             raise WorkloadError(
-                f"{where}: unknown column {name!r}; it must be {nearest(name, _FIELDS)}"
+                f"{where}: unknown column {name!r}; it must be {nearest(name, _COLUMNS)}"
             )
         if header.count(name) > 1:
             raise WorkloadError(
@@ -142,16 +168,18 @@ def _csv_rows(text: str, where: str) -> list[tuple[str, dict[str, Any]]]:
         for name, cell in zip(header, (cell.strip() for cell in row), strict=True):
             if not cell and name not in _REQUIRED:
                 continue
-            entry[name] = cell if name == "name" else _integer(cell, name, place)
+            entry[name] = cell if name == "name" else _number(cell, name, place)
         rows.append((place, entry))
     return rows
 
 
-def _integer(cell: str, name: str, place: str) -> int:
+def _number(cell: str, name: str, place: str) -> int | float:
+    share = name in SHARES
     try:
-        return int(cell)
+        return float(cell) if share else int(cell)
     except ValueError:
-        raise WorkloadError(f"{place}: {name} must be an integer, not {cell!r}") from None
+        kind = "a number" if share else "an integer"
+        raise WorkloadError(f"{place}: {name} must be {kind}, not {cell!r}") from None
 
 
 def _yaml_rows(text: str, where: str) -> list[tuple[str, dict[str, Any]]]:
@@ -176,9 +204,9 @@ def _yaml_rows(text: str, where: str) -> list[tuple[str, dict[str, Any]]]:
                 f"{place}: must be a mapping with the keys {_columns()}, not {entry!r}"
             )
         for key in entry:
-            if key not in _FIELDS:
+            if key not in _COLUMNS:
                 raise WorkloadError(
-                    f"{place}: unknown key {key!r}; it must be {nearest(key, _FIELDS)}"
+                    f"{place}: unknown key {key!r}; it must be {nearest(key, _COLUMNS)}"
                 )
         rows.append((place, entry))
     return rows
@@ -187,13 +215,20 @@ def _yaml_rows(text: str, where: str) -> list[tuple[str, dict[str, Any]]]:
 def _network(name: str, rows: list[tuple[str, dict[str, Any]]]) -> Network:
     layers: list[Layer] = []
     names: set[str] = set()
+    mixes: dict[str, TermMix] = {}
     for number, (place, entry) in enumerate(rows, 1):
-        for field in _REQUIRED:
-            if field not in entry:
-                raise WorkloadError(f"{place}: missing {field!r}; a layer needs {_columns()}")
+        for required in _REQUIRED:
+            if required not in entry:
+                raise WorkloadError(f"{place}: missing {required!r}; a layer needs {_columns()}")
+        shares = [entry[name] for name in SHARES if name in entry]
+        if len(shares) not in (0, len(SHARES)):
+            raise WorkloadError(f"{place}: must have {', '.join(SHARES)} together, or none of them")
+        shape = {name: value for name, value in entry.items() if name not in SHARES}
         try:
-            layer = Layer(**{"name": f"layer{number}", **entry})
-        except HwError as error:
+            layer = Layer(**{"name": f"layer{number}", **shape})
+            if shares:
+                mixes[layer.name] = TermMix(*shares)
+        except (HwError, WorkloadError) as error:
             raise WorkloadError(f"{place}: {error}") from None
         if layer.name in names:
             raise WorkloadError(
@@ -203,9 +238,9 @@ def _network(name: str, rows: list[tuple[str, dict[str, Any]]]) -> Network:
         layers.append(layer)
     if not layers:
         raise WorkloadError(f"{name}: the table must have at least one layer below {_columns()}")
-    return Network(name=name, layers=tuple(layers))
+    return Network(name=name, layers=tuple(layers), term_mixes=mixes)
 
 
 def _columns() -> str:
-    optional = [name for name in _FIELDS if name not in _REQUIRED]
+    optional = [name for name in _COLUMNS if name not in _REQUIRED]
     return f"{', '.join(_REQUIRED)} (optional: {', '.join(optional)})"

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
+from characterize.pe_memories import spad_macros
+from flows.errors import FlowError
+from flows.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 from hw.command import run_command
 from hw.config import AcceleratorConfig, PEConfig
 from hw.config_file import parse_config, read_yaml
 
 from .errors import ModelError
-from .pe_ppa import PEPPA, pe_ppa, spad_macros
+from .pe_ppa import PEPPA, pe_ppa
 from .ppa import PPAModel, Prediction
-from .sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 from .targets import TARGETS
 
 __all__ = ["features_of", "load_pe", "main", "predict_pe"]
@@ -47,9 +49,11 @@ def predict_pe(model: PPAModel, sram: SramModel | None, config: PEConfig) -> dic
     sram
         Memories of the library's node; needed where a scratchpad is a macro.
     """
+    if config.decoders != "pe":
+        raise ModelError(f"models are of PEs with decoders 'pe', not {config.decoders!r}")
     kinds = (config.ifmap_spad_kind, config.filter_spad_kind, config.psum_spad_kind)
     features = features_of(config)
-    depth = config.pipeline_depth
+    depth = config.depth
     made = model.predict(config.pe_type, kinds=kinds, pipeline_depth=depth, features=features)
     group = model.group(config.pe_type, kinds, depth).model
     content: dict[str, Any] = {
@@ -77,10 +81,10 @@ def predict_pe(model: PPAModel, sram: SramModel | None, config: PEConfig) -> dic
         macros = spad_macros(sram, config.pe_type, kinds, features)
         content["sram"] = {
             name: {
-                "banks": 2 if name == "psum_spad" else 1,
+                "banks": macros.bank_count(name),
                 **{f.name: np.ravel(getattr(macro, f.name))[0].item() for f in fields(macro)},
             }
-            for name, macro in macros.items()
+            for name, macro in macros.banks.items()
         }
         content["provenance"].append(sram.provenance)
     return content
@@ -148,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         content = predict_pe(model, sram, config)
         print(json.dumps(content, indent=1) if options.json else _table(content))
 
-    return run_command(run, failures=(ModelError,))
+    return run_command(run, failures=(ModelError, FlowError))
 
 
 if __name__ == "__main__":

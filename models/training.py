@@ -42,7 +42,10 @@ _LEAVE_ONE_OUT_BELOW = 13
 _FOLDS = 5
 _KINDS = ("ifmap_spad_kind", "filter_spad_kind", "psum_spad_kind")
 _GROUP = ("pe_type", *_KINDS, "pipeline_depth")
-_NEEDED = ("key", "status", "library", "library_digest", "method", *_GROUP, *FEATURES, "seconds")
+_NEEDED = (
+    "key", "status", "library", "library_digest", "method", *_GROUP, "decoders", *FEATURES,
+    "seconds",
+)  # fmt: skip
 
 
 def usable_datapoints(frame: pd.DataFrame) -> pd.DataFrame:
@@ -57,7 +60,9 @@ def usable_datapoints(frame: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in (*_NEEDED, *TARGETS) if name not in frame.columns]
     if missing:
         raise ModelError(f"datapoints lack the column(s) {', '.join(missing)}")
-    frame = frame[frame["status"] == "ok"].drop_duplicates("key", keep="last").copy()
+    # A PE without its decoders is another design, and no feature of a model tells them apart.
+    frame = frame[(frame["status"] == "ok") & (frame["decoders"] == "pe")]
+    frame = frame.drop_duplicates("key", keep="last").copy()
     if frame.empty:
         raise ModelError("there is no datapoint with status 'ok'")
     for column in ("library", "library_digest", "method"):

@@ -22,6 +22,7 @@ def row(key: str = "k1", **changes: Any) -> dict[str, Any]:
         "method": "activity",
         "psum_width": 29,
         "saturating": 0,
+        "decoders": "pe",
         "config_digest": key,
     }
     return values | changes

@@ -47,6 +47,9 @@ def test_a_campaign_measures_once_and_keeps_failures(
     for row in rows:
         parts = ("datapath", "ifmap_spad", "filter_spad", "psum_spad", "control")
         assert row["area_um2"] == pytest.approx(sum(row[f"area_{part}_um2"] for part in parts))
+        leakage = sum(row[f"leakage_{part}_uw"] for part in parts)
+        assert row["leakage_uw"] == pytest.approx(leakage) and leakage > 0
+        assert (row["decoders"], row["recipe"]) == ("pe", "balanced/sklansky/booth")
         assert row["product_pj"] > row["idle_pj"] > 0
         assert min(row[f"{a}_pj"] for a in ("filter_load", "ifmap_load", "psum_pass")) > 0
     assert rows[1]["area_psum_spad_um2"] > rows[0]["area_psum_spad_um2"]

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from characterize.errors import PlanError
-from characterize.plan import PLANS, SIZES, make_plan
+from characterize.plan import PLANS, SIZES, can_decode_at_edge, make_plan
+from hw.pe.registry import PE_TYPES
 
 
 @pytest.mark.parametrize("name", sorted(PLANS))
 def test_plans_hold_the_corners_and_the_eyeriss_point(name: str) -> None:
     points = make_plan(name, "lightpe2")
-    assert len(points) == len(set(points)) == sum(PLANS[name])
+    assert len(points) == len(set(points)) == sum(PLANS[name]) + 1
+    assert [p.filter_spad for p in points if p.psum_spad_kind == "latch"] == [224]
     for kind in ("flipflop", "macro"):
         sizes = {
             (p.ifmap_spad, p.filter_spad, p.psum_spad) for p in points if p.psum_spad_kind == kind
@@ -29,6 +31,18 @@ def test_a_plan_depends_on_its_seed_only() -> None:
 
 def test_the_baseline_is_measured_with_saturating_psums_too() -> None:
     assert {p.psum_bits for p in make_plan("quick", "int16")} == {None, 32, 16}
+
+
+def test_every_baseline_has_the_eyeriss_point_with_every_kind() -> None:
+    points = [p for p in make_plan("quick", "int16") if p.filter_spad == 224 and p.ifmap_spad == 12]
+    have = {(p.psum_bits, p.psum_spad_kind) for p in points if p.psum_spad == 24}
+    assert have == set(itertools.product((None, 32, 16), ("flipflop", "latch", "macro")))
+
+
+@pytest.mark.parametrize("pe_type", sorted(PE_TYPES))
+def test_types_with_decoders_are_measured_without_them_too(pe_type: str) -> None:
+    edge = [p.filter_spad_kind for p in make_plan("quick", pe_type) if p.decoders == "edge"]
+    assert edge == (["flipflop", "macro"] if can_decode_at_edge(pe_type) else [])
 
 
 def test_a_plan_file_lists_points(tmp_path: Path) -> None:

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from characterize.errors import StoreError
-from characterize.schema import COLUMNS, check_row, column_table
+from characterize.schema import (
+    COLUMNS,
+    PARTS,
+    SCHEMA_VERSION,
+    check_row,
+    column_table,
+    columns_after,
+)
 
 from .rows import row
 
@@ -26,6 +33,10 @@ def test_a_whole_row_passes_and_keeps_its_types() -> None:
         ({"status": "maybe"}, "here: status must be ok or failed, not 'maybe'"),
         ({"colour": "red"}, "here: unknown column 'colour'"),
         ({"pe_type": ""}, "here: column 'pe_type' is empty"),
+        ({"schema_version": 99}, "here: schema version 99; this program knows versions up to"),
+        ({"schema_version": None}, "here: schema_version must be int, not None"),
+        ({"decoders": None}, "here: column 'decoders' is empty"),
+        ({"leakage_control_uw": None}, "here: column 'leakage_control_uw' is empty"),
     ],
 )
 def test_wrong_rows_name_place_column_and_range(change: dict[str, object], message: str) -> None:
@@ -36,6 +47,17 @@ def test_wrong_rows_name_place_column_and_range(change: dict[str, object], messa
 def test_a_failed_row_needs_no_figures() -> None:
     failed = {k: v for k, v in row(status="failed", message="why").items() if k != "area_um2"}
     assert check_row(failed, "here")["area_um2"] is None
+
+
+def test_an_older_row_keeps_its_version_and_lacks_what_came_later() -> None:
+    later = {column.name for column in columns_after(1)}
+    assert later == {"decoders", "recipe", *(f"leakage_{part}_uw" for part in PARTS)}
+    old = {name: value for name, value in row(schema_version=1).items() if name not in later}
+    checked = check_row(old, "here")
+    assert {name: checked[name] for name in old} == old
+    assert {name: checked[name] for name in later} == dict.fromkeys(later) | {"decoders": "pe"}
+    assert check_row(checked, "again") == checked
+    assert columns_after(SCHEMA_VERSION) == ()
 
 
 def test_the_documented_table_is_this_schema() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from characterize.datapoints import export_csv, load, read_csv
 from characterize.errors import StoreError
+from characterize.schema import COLUMNS, SCHEMA_VERSION, columns_after
 from characterize.store import Store
 
 from .rows import row
@@ -40,6 +42,66 @@ def test_a_newer_store_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="schema version 99; this program knows versions up to"):
         Store(path)
     assert path.read_bytes() == before
+
+
+def _version_1(path: Path, *keys: str) -> Path:
+    """Write a store as version 1 of the schema made it."""
+    columns = [column for column in COLUMNS if column.since == 1]
+    types = {str: "TEXT", int: "INTEGER", float: "REAL"}
+    text = ", ".join(
+        f"{c.name} {types[c.kind]}{' PRIMARY KEY' if c.name == 'key' else ''}" for c in columns
+    )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"CREATE TABLE datapoints ({text}) STRICT")
+        for key in keys:
+            old = row(key, schema_version=1)
+            marks = ", ".join("?" for _ in columns)
+            values = [old[column.name] for column in columns]
+            connection.execute(f"INSERT INTO datapoints VALUES ({marks})", values)
+        connection.execute("PRAGMA user_version = 1")
+    return path
+
+
+def test_an_older_store_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+    store = Store(_version_1(tmp_path / "s.sqlite", "a", "b"))
+    store.put(row("c"))
+    for opened in (store, Store(store.path)):
+        old = opened.get("a")
+        assert old is not None
+        assert (old["schema_version"], old["area_um2"], old["decoders"]) == (1, 1.5, "pe")
+        assert old["recipe"] is None and old["leakage_datapath_uw"] is None
+        assert opened.get("c") == row("c")
+        assert sorted(opened.table()["key"]) == ["a", "b", "c"]
+    again = store.put(old)
+    assert store.get("a") == again == old
+
+
+def test_an_older_csv_is_read_and_written(tmp_path: Path) -> None:
+    path = tmp_path / "toy.csv"
+    later = [column.name for column in columns_after(1)]
+    table = pd.DataFrame([row("a", schema_version=1)]).drop(columns=later)
+    export_csv(table, path)
+    read = read_csv(path)
+    assert list(read["decoders"]) == ["pe"] and read["recipe"].isna().all()
+    export_csv(read, path)
+    assert read_csv(path).to_dict("records") == read.to_dict("records")
+    table["schema_version"] = SCHEMA_VERSION
+    export_csv(table, path)
+    with pytest.raises(StoreError, match=r"toy\.csv, row 2: column 'decoders' is empty"):
+        read_csv(path)
+    table["schema_version"] = 99
+    export_csv(table.assign(colour="red"), path)
+    with pytest.raises(StoreError, match="row 2: schema version 99; this program knows versions"):
+        read_csv(path)
+
+
+def test_of_equal_points_the_one_measured_last_counts(tmp_path: Path) -> None:
+    store = Store(_version_1(tmp_path / "s.sqlite", "z"))
+    store.put(row("b", area_um2=2.0))
+    store.put(row("a", area_um2=3.0))
+    store.put(row("c", decoders="edge"))
+    loaded = load("toy", store=store.path)
+    assert list(loaded["key"]) == ["a", "c"]
 
 
 def test_what_is_no_store_is_refused_and_kept(tmp_path: Path) -> None:

@@ -38,7 +38,13 @@ WIDTHS: tuple[dict[str, Any], ...] = (
     {"weight_bits": 16, "activation_bits": 16, "psum_bits": 16, "psum_latency": 4, "macro": True},
     {"weight_bits": 8, "activation_bits": 8, "psum_bits": 29},
     {"weight_bits": 4, "activation_bits": 8, "psum_bits": 28, "psum_latency": 4, "macro": True},
-)
+    {"weight_bits": 4, "activation_bits": 8, "psum_bits": 30, "terms": 2},
+    {
+        "weight_bits": 8, "activation_bits": 8, "psum_bits": 32, "psum_latency": 6, "macro": True,
+        "fill_cycles": 8, "scale_words": 1, "block": 4,
+    },
+    {"weight_bits": 16, "activation_bits": 16, "psum_bits": 19, "output_bits": 1},
+)  # fmt: skip
 
 
 def sample(

@@ -32,8 +32,11 @@ def test_arrays_of_a_configuration(name: str) -> None:
     assert (d.rows[0], d.cols[0], d.glb_kib[0], d.glb_bytes_per_cycle[0]) == (6, 7, 64, 16)
     assert (d.ifmap_spad[0], d.filter_spad[0], d.psum_spad[0]) == (12, 224, 24)
     assert d.dram_bytes_per_cycle[0] == 8.0
-    assert d.weight_bits == PE_TYPES[name].weight.storage_bits
-    assert d.activation_bits == PE_TYPES[name].activation.storage_bits
+    kind = PE_TYPES[name]
+    assert d.weight_bits == kind.weight.storage_bits
+    assert d.activation_bits == kind.activation.storage_bits
+    assert d.ofmap_bits * kind.channel_lanes == d.activation_bits * kind.filter_lanes
+    assert (d.scale_words > 0) == (kind.scaling is not None) == (d.block is not None)
     assert (d.psum_bits, d.psum_latency, d.macro) == (pe.psum_width, pe.psum_latency, True)
     assert d.fill_cycles == pe.pipeline_stages
     assert d.glb_bits[0] == (64 - 8) * 1024 * 8
@@ -66,6 +69,7 @@ def test_several_configurations_must_share_their_scalars() -> None:
             "dram_bytes_per_cycle must be a number above 0",
         ),
         ({"psum_bits": 0}, "psum_bits must be an integer of at least 1, not 0"),
+        ({"scale_words": 1}, "block must be given where, .* not None with 1"),
     ],
 )
 def test_wrong_arrays_are_named(change: dict, message: str) -> None:  # type: ignore[type-arg]

@@ -7,20 +7,26 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dse.errors import DesignError, WorkloadError
 from dse.evaluation import Energy, evaluate
 from dse.space import AXES, EYERISS_POINT, Space, sample_space
+from dse.term_mix import TermMix
 from dse.variants import Variant, fitted_variants
-from dse.workloads import load_network
+from dse.workloads import Network, load_network
+from flows.sram import SramModel
+from hw.layer import Layer
+from hw.pe.registry import PE_TYPES
 from models.dram import dram_kind
 from models.ppa import PPAModel
-from models.sram import SramModel
+
+from .all_types import file_of_all_types
 
 NETWORK = load_network("resnet20")
 
 
 @pytest.fixture(scope="module")
 def model() -> PPAModel:
-    return PPAModel.load("nangate45")
+    return PPAModel(file_of_all_types())
 
 
 def single_point() -> Space:
@@ -29,9 +35,9 @@ def single_point() -> Space:
 
 
 @pytest.mark.parametrize("kind", ["flipflop", "macro"])
-@pytest.mark.parametrize("pe_type", ["int16", "int8", "lightpe1", "lightpe2"])
+@pytest.mark.parametrize("pe_type", sorted(PE_TYPES))
 def test_totals_are_the_sums_of_layers_and_parts(pe_type: str, kind: str, model: PPAModel) -> None:
-    space = sample_space(400)
+    space = sample_space(300)
     result, layers = evaluate(
         Variant(pe_type=pe_type, spad_kind=kind),
         space,
@@ -54,9 +60,12 @@ def test_totals_are_the_sums_of_layers_and_parts(pe_type: str, kind: str, model:
     )
     cycles = sum(cost.count * cost.cycles[ok] for cost in layers)
     assert np.allclose(cycles, result.cycles[ok])
-    # No array can be faster than one product per PE and cycle.
+    # No array can be faster than the products of one word per PE and cycle.
+    kind = PE_TYPES[pe_type]
     pes = space.columns["rows"] * space.columns["cols"]
-    assert (result.cycles[ok] >= NETWORK.macs / pes[ok]).all()
+    slots = sum(cost.count * cost.performance.slots[ok] for cost in layers)
+    assert (slots * kind.lanes >= NETWORK.macs * kind.terms).all()
+    assert (result.cycles[ok] >= slots / pes[ok]).all()
 
 
 def test_one_point_counted_by_hand(model: PPAModel) -> None:
@@ -66,12 +75,13 @@ def test_one_point_counted_by_hand(model: PPAModel) -> None:
     result, layers = evaluate(
         variant, space, NETWORK, model=model, sram=sram, dram=dram_kind(), keep_layers=True
     )
+    config = variant.pe_config()
     features = {"ifmap_spad": 12, "filter_spad": 224, "psum_spad": 24}
-    features |= {"psum_width": 29, "saturating": 0}
+    features |= {"psum_width": config.psum_width, "saturating": 0}
     made = model.predict(
         "int8",
         kinds=("macro",) * 3,
-        pipeline_depth=2,
+        pipeline_depth=config.depth,
         features={k: [v] for k, v in features.items()},
     )
     ifmap, filters = sram.macro([12], [8]), sram.macro([224], [8])
@@ -80,9 +90,9 @@ def test_one_point_counted_by_hand(model: PPAModel) -> None:
     on_chip = 0.0
     for cost in layers:
         done = cost.performance
-        pj = done.products * product
-        pj += done.products / cost.mapping.p * ifmap.read_pj
-        pj += (168 * cost.cycles - done.products) * made["idle_pj"]
+        pj = done.slots * product
+        pj += done.slots / cost.mapping.p * ifmap.read_pj
+        pj += (168 * cost.cycles - done.slots) * made["idle_pj"]
         pj += done.filter_loads * (made["filter_load_pj"] + filters.write_pj)
         pj += done.ifmap_loads * (made["ifmap_load_pj"] + ifmap.write_pj)
         pj += done.psum_passes * made["psum_pass_pj"]
@@ -97,6 +107,66 @@ def test_one_point_counted_by_hand(model: PPAModel) -> None:
     slowest = max(made["critical_path_ns"][0], *(m.cycle_ns[0] for m in (ifmap, filters, psum)))
     access = max(m.access_ns[0] for m in (ifmap, filters, psum)) + made["macro_path_ns"][0]
     assert result.period_ns[0] == pytest.approx(max(slowest, access))
+
+
+def test_filters_of_fewer_terms_take_less(model: PPAModel) -> None:
+    """On one point: half the slots with one term each, and nothing for filters without one."""
+    variant = Variant(pe_type="flightpe", spad_kind="flipflop")
+    slots, cycles = [], []
+    for mix in (None, TermMix(0, 0, 1), TermMix(0, 1, 0), TermMix(0.5, 0.5, 0)):
+        network = NETWORK.with_mix(mix) if mix else NETWORK
+        result, layers = evaluate(
+            variant, single_point(), network, model=model, sram=SramModel(45), dram=dram_kind(),
+            keep_layers=True,
+        )  # fmt: skip
+        slots.append(sum(float(x.count * x.performance.slots[0]) for x in layers))
+        cycles.append(float(result.cycles[0]))
+    assert slots[0] == slots[1] and cycles[0] == cycles[1]
+    assert slots[1] >= 2 * NETWORK.macs > slots[2] >= NETWORK.macs > slots[3]
+    assert cycles[1] > 1.5 * cycles[2] > 1.5 * cycles[3]
+    with pytest.raises(WorkloadError, match="must have a filter with a term, not none"):
+        evaluate(
+            variant, single_point(), NETWORK.with_mix(TermMix(1, 0, 0)), model=model,
+            sram=SramModel(45), dram=dram_kind(),
+        )  # fmt: skip
+
+
+def test_sixteen_lanes_run_fewer_words(model: PPAModel) -> None:
+    """Where all channels fill words, 16 lanes need a sixteenth of the products of one lane."""
+    layer = Layer(name="x", c=64, h=14, w=14, m=32, r=3, s=3, padding=1)
+    network = Network(name="one", layers=(layer,))
+    found = {}
+    for name in ("binary", "int16"):
+        variant = Variant(pe_type=name, spad_kind="flipflop")
+        _, (found[name],) = evaluate(
+            variant, single_point(), network, model=model, sram=SramModel(45), dram=dram_kind(),
+            keep_layers=True,
+        )  # fmt: skip
+    binary, int16 = (found[name].performance for name in ("binary", "int16"))
+    assert layer.macs / 16 <= binary.slots[0] < 2 * layer.macs / 16 < int16.slots[0]
+    # 16 outputs of one bit share a word of 16 bits
+    assert 16 * binary.dram_write_bytes[0] == int16.dram_write_bytes[0]
+    weights = layer.weights / 8
+    assert binary.dram_read_bytes[0] == 64 * 14 * 14 / 8 + weights
+
+
+def test_types_are_explored_at_their_own_depth(model: PPAModel) -> None:
+    explored = {variant.pe_type for variant in fitted_variants(model)}
+    assert explored == set(PE_TYPES)
+    first = [v.pe_type for v in fitted_variants(model) if v.spad_kind == "macro"]
+    assert first[:5] == ["int16", "int16", "int16", "int8", "int4"]
+    other = dataclasses.replace(
+        model.file,
+        groups=tuple(
+            dataclasses.replace(g, pipeline_depth=g.pipeline_depth % 3 + 1)
+            if g.pe_type == "int8"
+            else g
+            for g in model.file.groups
+        ),
+    )
+    assert "int8" not in {v.pe_type for v in fitted_variants(PPAModel(other))}
+    with pytest.raises(DesignError, match="int8 has no model at pipeline depth"):
+        fitted_variants(PPAModel(other), ["int16", "int8"])
 
 
 def test_the_baseline_set_has_exact_and_saturating_psums(model: PPAModel) -> None:

@@ -12,11 +12,14 @@ import pytest
 from dse.designs import DesignArrays
 from dse.errors import DesignError
 from dse.mapper import MappingArrays, map_layer
+from dse.passes import GroupShape
 from dse.performance import LayerPerformance, layer_performance
+from dse.rules import allowed_channels
 from dse.workloads import load_network
 from hw.config import AcceleratorConfig, PEConfig
 from hw.layer import Layer
 from hw.mapping import Mapping
+from hw.pe.registry import PE_TYPES
 from hw.pe.row_pass import RowPass
 
 from .design_points import SPACE, TINY, WIDTHS, sample, special_layers, zoo_layers
@@ -49,10 +52,17 @@ def _walk(layer: Layer, d: DesignArrays, k: Mapping) -> Counter[str]:
     # the one case in which the array keeps its filters from pass to pass
     keeps = len(channel_groups) == len(filter_groups) == 1
     per_block = ceil(k.m / (k.p * k.t))
+    column = k.q + d.scale_words
+
+    def stored(channels: range) -> int:
+        """Channels and, before the first of each block, its scale."""
+        opened = sum(x % d.block == 0 for x in channels) if d.block else 0
+        return len(channels) + d.scale_words * opened
+
     for group in range(layer.groups):
         for first in range(0, len(filter_groups), per_block):
             block = filter_groups[first : first + per_block]
-            bits = k.m * c * layer.r * layer.s * d.weight_bits
+            bits = k.m * stored(range(c)) * layer.r * layer.s * d.terms * d.weight_bits
             buffered = bits <= d.filter_buffer_bytes * 8
             filters_in_buffer.clear()
             for image in range(0, layer.n, k.n):
@@ -67,29 +77,32 @@ def _walk(layer: Layer, d: DesignArrays, k: Mapping) -> Counter[str]:
                     tall = len(_pixels(top, rows, layer.stride, layer.r, 0, layer.padded_h))
                     for channels in channel_groups:
                         tile = (group, image, top, channels)
-                        words = images * len(channels)
+                        sent = len(channels) + d.scale_words * ceil(len(channels) / k.q)
                         if tile != tile_in_glb:
+                            words = images * stored(channels)
                             count["ifmap_dram"] += words * real * real_columns
                             count["ifmap_glb_write"] += words * tall * columns
                             tile_in_glb = tile
                         for filters in block:
                             work = (group, channels, filters)
-                            weights = len(filters) * len(channels) * layer.r * layer.s
+                            weights = len(filters) * layer.r * layer.s * d.terms
                             if not keeps or work != in_array:
                                 count["loads"] += 1
-                                count["filter_glb"] += weights
-                                count["load_cycles"] += k.p * k.q * layer.s
+                                count["filter_glb"] += weights * sent
+                                count["load_cycles"] += k.p * column * layer.s * d.terms
                                 if not (buffered and work in filters_in_buffer):
-                                    count["filter_dram"] += weights
+                                    count["filter_dram"] += weights * stored(channels)
                                 filters_in_buffer.add(work)
                                 in_array = work
                             count["passes"] += 1
-                            taps = layer.f * k.q * layer.s
+                            taps = layer.f * column * layer.s
+                            slots = taps * d.terms
                             count["cycles"] += (
-                                k.n * (taps * interval + k.q * layer.s) + d.fill_cycles
+                                k.n * (slots * interval + column * layer.s) + d.fill_cycles
                             )
-                            count["products"] += active * k.n * taps * k.p
-                            count["ifmap_glb"] += words * tall * columns
+                            count["slots"] += active * k.n * slots * k.p
+                            count["ifmap_reads"] += active * k.n * taps
+                            count["ifmap_glb"] += images * sent * tall * columns
                             outputs = images * rows * layer.f * len(filters)
                             count["psum_glb"] += outputs
                             if channels == channel_groups[-1]:
@@ -104,14 +117,15 @@ def _check(layer: Layer, d: DesignArrays, k: Mapping, index: int, x: LayerPerfor
     active = layer.r * k.e * k.r * k.t
     assert got["active_pes"] == active
     assert got["compute_cycles"] == want["cycles"] + want["load_cycles"]
-    assert got["products"] == want["products"] >= layer.macs
+    assert got["slots"] == want["slots"] >= layer.macs
+    assert got["ifmap_reads"] == want["ifmap_reads"]
     assert got["filter_loads"] == active * want["load_cycles"]
     assert got["psum_passes"] == want["passes"] * active * k.n * layer.f * k.p
-    window = k.q * (layer.s + (layer.f - 1) * min(layer.stride, layer.s))
+    window = (k.q + d.scale_words) * (layer.s + (layer.f - 1) * min(layer.stride, layer.s))
     assert got["ifmap_loads"] == pytest.approx(want["passes"] * active * k.n * window)
-    assert (
-        got["dram_write_bytes"] == want["out"] * act == layer.n * layer.m * layer.e * layer.f * act
-    )
+    out = (d.output_bits or d.activation_bits) / 8
+    outputs = layer.n * layer.m * layer.e * layer.f
+    assert got["dram_write_bytes"] == want["out"] * out == outputs * out
     assert got["dram_read_bytes"] == want["ifmap_dram"] * act + want["filter_dram"] * wgt
     assert got["glb_write_bytes"] == pytest.approx(
         want["ifmap_glb_write"] * act + want["filter_dram"] * wgt + want["psum_glb"] * psum
@@ -147,7 +161,6 @@ def test_counts_are_those_of_the_walked_loop_nest() -> None:
 def test_counts_of_random_legal_mappings() -> None:
     """Mappings nobody would choose: ragged strips, channels, filters, images and blocks."""
     rng = np.random.default_rng(5)
-    d = sample(1, 9, SPACE, **WIDTHS[2])
     big = {
         "rows": 64,
         "cols": 64,
@@ -156,11 +169,13 @@ def test_counts_of_random_legal_mappings() -> None:
         "psum_spad": 64,
         "glb_kib": 2048,
     }
-    d = dataclasses.replace(d, **{name: np.array([value]) for name, value in big.items()})
-    for layer in special_layers() * 6:
+    columns = {name: np.array([value]) for name, value in big.items()}
+    for i, layer in enumerate(special_layers() * 6):
+        d = dataclasses.replace(sample(1, 9, SPACE, **WIDTHS[i % len(WIDTHS)]), **columns)
         c, m = layer.c // layer.groups, layer.m // layer.groups
         e, n = int(rng.integers(1, layer.e + 1)), int(rng.integers(1, layer.n + 1))
-        q, p = int(rng.integers(1, min(c, 4) + 1)), int(rng.integers(1, min(m, 4) + 1))
+        q = int(rng.choice(allowed_channels(GroupShape.of(layer), d, 4 * layer.s + layer.s)))
+        p = int(rng.integers(1, min(m, 4) + 1))
         r, t = int(rng.integers(1, min(c, 3) + 1)), int(rng.integers(1, min(m, 3) + 1))
         k = Mapping(m=min(m, p * t * int(rng.integers(1, 4))), n=n, e=e, p=p, q=q, r=r, t=t)
         _check(layer, d, k, 0, layer_performance(layer, d, MappingArrays.of(k)))
@@ -181,7 +196,7 @@ def test_a_layer_by_hand() -> None:
     x = layer_performance(layer, d, MappingArrays.of(k))
     interval = config.pe.psum_interval(1)
     assert x.compute_cycles[0] == 3 + 3 + 3 * 3 * interval + config.pe.pipeline_stages
-    assert x.products[0] == 9 * 9
+    assert x.slots[0] == 9 * 9
     assert x.dram_read_bytes[0] == (25 + 9) * 2
     assert x.dram_write_bytes[0] == 9 * 2
     assert x.dram_cycles[0] == (34 + 9) * 2 / 4
@@ -222,12 +237,16 @@ def test_mappings_and_designs_must_match() -> None:
 
 
 @pytest.mark.parametrize("kind", ["flipflop", "macro"])
-@pytest.mark.parametrize("depth", [1, 2])
-def test_a_pass_takes_what_the_pe_takes_and_the_first_window(kind: str, depth: int) -> None:
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("name", sorted(PE_TYPES))
+def test_a_pass_takes_what_the_pe_takes_and_the_first_window(
+    name: str, depth: int, kind: str
+) -> None:
     """`RowPass.cycles` is what the simulated PE takes; the model hides no first window."""
-    kinds = {f"{name}_spad_kind": kind for name in ("ifmap", "filter", "psum")}
-    pe = PEConfig(pe_type="int8", pipeline_depth=depth, **kinds)
-    d = DesignArrays.of(AcceleratorConfig(pe=pe))
+    kinds = {f"{spad}_spad_kind": kind for spad in ("ifmap", "filter", "psum")}
+    pe = PEConfig(pe_type=name, pipeline_depth=depth, **kinds)
+    pe_type = PE_TYPES[name]
+    d = dataclasses.replace(DesignArrays.of(AcceleratorConfig(pe=pe)), terms=pe_type.terms)
     for p, q, s, stride, f in (
         (1, 1, 2, 1, 4),
         (24, 3, 3, 1, 9),
@@ -238,7 +257,13 @@ def test_a_pass_takes_what_the_pe_takes_and_the_first_window(kind: str, depth: i
         layer = Layer(name="row", c=2 * q, h=1, w=size, m=p, r=1, s=s, stride=stride)
         k = Mapping(m=p, n=1, e=1, p=p, q=q, r=1, t=1)
         x = layer_performance(layer, d, MappingArrays.of(k))
-        row = RowPass(filters=p, channels=q, taps=s, stride=stride, positions=f)
-        more = x.compute_cycles[0] / 2 - row.cycles(pe) - q * s
+        row = RowPass(
+            filters=p, channels=q, taps=s, stride=stride, positions=f, terms=pe_type.terms,
+            scale_words=d.scale_words,
+        )  # fmt: skip
+        more = x.compute_cycles[0] / 2 - row.cycles(pe) - row.window
         # where slots stay empty at the end, the pipeline already empties in them
-        assert 0 <= more <= 3, (more, row)
+        assert 0 <= more <= pe.psum_interval(p) - p, (more, row)
+        assert x.slots[0] / 2 == f * p * row.window * pe_type.terms
+        assert x.filter_loads[0] / 2 == row.filter_words
+        assert x.ifmap_loads[0] / 2 == row.ifmap_words

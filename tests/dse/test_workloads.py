@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dse.errors import WorkloadError
+from dse.term_mix import TermMix
 from dse.workloads import load_network, network_names
 
 TORCHVISION = "torchvision.models, `_ops` of the weights' metadata"
@@ -91,6 +92,27 @@ def test_a_users_csv_and_yaml_agree(tmp_path: Path) -> None:
     assert load_network(table).name == "mine"
 
 
+def test_mixes_of_terms_come_with_layers(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        "name,c,h,w,m,r,s,k0,k1,k2\na,4,8,8,4,1,1,0.1,0.6,0.3\nb,4,8,8,4,1,1,,,\nc,4,8,8,4,1,1,,,\n"
+    )
+    other = tmp_path / "mine.yaml"
+    shape = "c: 4, h: 8, w: 8, m: 4, r: 1, s: 1"
+    other.write_text(
+        f"- {{name: a, {shape}, k0: 0.1, k1: 0.6, k2: 0.3}}\n- {{name: b, {shape}}}\n"
+        f"- {{name: c, {shape}}}\n"
+    )
+    network = load_network(table)
+    assert network == load_network(other)
+    assert network.term_mixes == {"a": TermMix(0.1, 0.6, 0.3)}
+    assert [(layer.name, count) for layer, count in network.unique_layers()] == [("a", 1), ("b", 2)]
+    mixed = network.with_mix(TermMix(0, 1, 0)).batched(2)
+    assert [str(mixed.term_mixes[name]) for name in "abc"] == ["0.1,0.6,0.3", "0,1,0", "0,1,0"]
+    assert network.mix_text.endswith("most terms; 0.1,0.6,0.3.")
+    assert mixed.mix_text.endswith(": 0,1,0; 0.1,0.6,0.3.")
+
+
 def test_unknown_network_names_the_nearest() -> None:
     with pytest.raises(WorkloadError) as error:
         load_network("vgg-16")
@@ -117,6 +139,9 @@ HEADER = "name,c,h,w,m,r,s\n"
         ("csv", HEADER + "a,,8,8,4,3,3\n", "line 2: c must be an integer, not ''"),
         ("csv", HEADER + "a,3,8,8,4,3,3\na,3,8,8,4,3,3\n", "line 3: name must differ"),
         ("csv", "name,c,h,w,m,r\na,3,8,8,4,3\n", "line 2: missing 's'"),
+        ("csv", "c,h,w,m,r,s,k1\n3,8,8,4,3,3,1\n", "line 2: must have k0, k1, k2 together"),
+        ("csv", "c,h,w,m,r,s,k0,k1,k2\n3,8,8,4,3,3,0,1,x\n", "line 2: k2 must be a number"),
+        ("csv", "c,h,w,m,r,s,k0,k1,k2\n3,8,8,4,3,3,0,1,1\n", "line 2: k0, k1 and k2 must sum up"),
         ("yaml", "layers: {a: 1}\n", "must be a list of layers"),
         ("yaml", "network: []\n", "must have the key 'layers'"),
         ("yaml", "- [1]\n", "layer 1: must be a mapping"),

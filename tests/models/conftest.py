@@ -58,6 +58,7 @@ def synthetic(
             "saturating": (width < 45).astype(int),
             "psum_depth": 4608,
             "pipeline_depth": 2,
+            "decoders": "pe",
             "seconds": 20.0,
             "synthesis_seconds": 12.0,
         }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from flows.sram import SramModel
 from models.errors import ModelError
 from models.model_file import ModelFile
-from models.pe_ppa import pe_ppa, word_bits
+from models.pe_ppa import pe_ppa
 from models.ppa import PPAModel
-from models.sram import SramModel
 
 FLIPFLOP, MACRO = ("flipflop",) * 3, ("macro",) * 3
 FEATURES = {
@@ -70,10 +70,3 @@ def test_macros_need_a_memory_model(fitted: ModelFile) -> None:
         pe_ppa(
             PPAModel(fitted), None, "int16", kinds=MACRO, pipeline_depth=2, features=FEATURES
         )  # fmt: skip
-
-
-def test_word_bits_come_from_the_number_formats() -> None:
-    assert word_bits("int16") == (16, 16)
-    assert word_bits("lightpe1") == (8, 4)
-    with pytest.raises(ModelError, match="pe_type must be one of"):
-        word_bits("int17")

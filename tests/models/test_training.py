@@ -107,6 +107,29 @@ def test_failed_rows_and_older_copies_of_a_key_are_left_out(make_datapoints: Mak
     assert fit_library(both) == fit_library(frame)
 
 
+def test_points_without_their_decoders_are_left_out(make_datapoints: Make) -> None:
+    frame = make_datapoints(points=32)
+    edge = frame.assign(key="edge-" + frame["key"], decoders="edge", area_um2=1.0)
+    both = usable_datapoints(pd.concat([frame, edge]))
+    pd.testing.assert_frame_equal(both, usable_datapoints(frame))
+
+
+def test_a_quick_campaign_is_enough(make_datapoints: Make) -> None:
+    """16 points with flip-flops, 10 with macros and one with latches: corners and a few between."""
+    parts = []
+    for kind, points in (("flipflop", 16), ("macro", 10), ("latch", 1)):
+        frame = make_datapoints("lightpe1", (kind,) * 3, points=max(points, 4), seed=points)
+        parts.append(frame.head(points).assign(psum_width=29, saturating=0))
+    model = fit_library(pd.concat(parts, ignore_index=True), seed=1)
+    assert [(g.kinds[0], g.training_points, g.held_out_points) for g in model.groups] == [
+        ("flipflop", 10, 6),
+        ("macro", 8, 2),
+    ]
+    assert model.left_out == (
+        "lightpe1 latch/latch/latch depth 2: 1 datapoints, at least 9 needed",
+    )
+
+
 def test_a_group_that_is_too_small_is_named(make_datapoints: Make) -> None:
     few = make_datapoints(kinds=("latch", "latch", "latch"), points=5, seed=3)
     model = fit_library(pd.concat([make_datapoints(points=24), few], ignore_index=True))
