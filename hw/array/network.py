@@ -25,14 +25,14 @@ class Entry(wiring.Component):
 
     Parameters
     ----------
-    source, beat
-        Layouts of a beat as it comes and as it waits.
+    source, words
+        Layouts of a beat as it comes, and of its words as they wait.
     decoder
         What decodes the words on their way into the register, if not the PEs do.
     """
 
     def __init__(
-        self, source: data.StructLayout, beat: data.StructLayout, decoder: EdgeDecoder | None
+        self, source: data.StructLayout, words: data.ArrayLayout, decoder: EdgeDecoder | None
     ) -> None:
         self.decoder = decoder
         super().__init__(
@@ -40,7 +40,7 @@ class Entry(wiring.Component):
                 "source": In(stream.Signature(source)),
                 "open": In(1),
                 "blocked": In(1),  # a target cannot take its word
-                "beat": Out(beat),  # no word is `there` unless the beat is
+                "words": Out(words),  # none is `there` unless the beat is
                 "take": Out(1),
                 "closed": Out(1),  # the last beat has been taken
             }
@@ -56,7 +56,7 @@ class Entry(wiring.Component):
             self.closed.eq(~is_open & ~full),
         ]
         payload = self.source.payload
-        for lane, (word, out) in enumerate(zip(payload.words, self.beat.words, strict=True)):
+        for lane, (word, out) in enumerate(zip(payload.words, self.words, strict=True)):
             held = Signal(word.shape(), name=f"held{lane}", reset_less=True)
             with m.If(enters):
                 m.d.sync += held.eq(word)
@@ -81,10 +81,10 @@ class Entry(wiring.Component):
         return m
 
 
-def row_words(m: Module, beat: data.View, row: Value, name: str) -> data.View:
-    """Return the beat as a row sees it: words with other row tags are not there, and zero."""
-    seen = Signal(beat.shape(), name=name)
-    for word, out in zip(beat.words, seen.words, strict=True):
+def row_words(m: Module, words: data.View, row: Value, name: str) -> data.View:
+    """Return the words as a row sees them: those with other row tags are not there, and zero."""
+    seen = Signal(words.shape(), name=name)
+    for word, out in zip(words, seen, strict=True):
         with m.If(word.there & (word.row == row)):
             m.d.comb += out.eq(word)
     return seen

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -59,9 +59,7 @@ class RowStationaryArray(wiring.Component):
         ]
         nodes = [node for row in self.nodes for node in row]
         entries = {
-            name: Entry(
-                self.point.beat(name), self.point.beat(name, decoded=True), self.decoders.get(side)
-            )
+            name: Entry(self.point.beat(name), self.point.words(name), self.decoders.get(side))
             for name, side in (("filter", "weight"), ("ifmap", "activation"))
         }
         for name, entry in entries.items():
@@ -117,10 +115,10 @@ class RowStationaryArray(wiring.Component):
                 m.d.sync += Cat(tags, rest).eq(chain)
             chain = Cat(tags, rest)
             for name, entry in entries.items():
-                words = row_words(m, entry.beat, tags[name], f"row{y}_{name}")
+                words = row_words(m, entry.words, tags[name], f"row{y}_{name}")
                 for node in row:
                     m.d.comb += [
-                        getattr(node, f"{name}_beat").eq(words),
+                        getattr(node, f"{name}_words").eq(words),
                         getattr(node, f"{name}_take").eq(entry.take),
                     ]
             for node in row:
@@ -132,35 +130,32 @@ class RowStationaryArray(wiring.Component):
         nodes = [row[x] for row in self.nodes]
         for node, above in pairwise(nodes):
             connect(m, node.above, above.below)
-        for end, port in (("entering", self.psum_in[x]), ("leaving", self.psum_out[x])):
+        entering, leaving = [node.entering for node in nodes], [node.leaving for node in nodes]
+        ports = {"entering": self.psum_in[x], "leaving": self.psum_out[x]}
+        payload: Value = Const(0)
+        for enters, leaves in zip(entering, leaving, strict=True):
+            m.d.comb += [
+                enters.valid.eq(ports["entering"].valid),
+                enters.payload.eq(ports["entering"].payload),
+                leaves.ready.eq(ports["leaving"].ready),
+            ]
+            payload = payload | leaves.payload  # only the node whose turn it is offers one
+        m.d.comb += [
+            ports["entering"].ready.eq(Cat(enters.ready for enters in entering).any()),
+            ports["leaving"].valid.eq(Cat(leaves.valid for leaves in leaving).any()),
+            ports["leaving"].payload.eq(payload),
+        ]
+        for end, port in ports.items():
             turn = Signal(self.point.row_tag_bits, name=f"{end}{x}_turn")
             word = Signal.like(setting.filters, name=f"{end}{x}_word")
-            ends = [getattr(node, end) for node in nodes]
-            if end == "entering":
-                m.d.comb += port.ready.eq(Cat(e.ready for e in ends).any())
-                m.d.comb += [
-                    signal
-                    for e in ends
-                    for signal in (e.valid.eq(port.valid), e.payload.eq(port.payload))
-                ]
-                here = [e.ready for e in ends]
-            else:
-                m.d.comb += port.valid.eq(Cat(e.valid for e in ends).any())
-                payload: Value = ends[0].payload
-                for e in ends[1:]:
-                    payload = payload | e.payload
-                m.d.comb += port.payload.eq(payload)
-                m.d.comb += [e.ready.eq(port.ready) for e in ends]
-                here = [e.valid for e in ends]
-            last = Cat(h & node.ends_column for h, node in zip(here, nodes, strict=True)).any()
+            last = Cat(getattr(node, f"{end}_last") for node in nodes).any()
             m.d.comb += [getattr(node, f"{end}_turn").eq(turn) for node in nodes]
             with m.If(start):
                 m.d.sync += [turn.eq(0), word.eq(0)]
             with m.Elif(port.valid & port.ready):
                 m.d.sync += word.eq(word + 1)
                 with m.If(word == setting.filters):
-                    m.d.sync += word.eq(0)
-                    m.d.sync += turn.eq(Mux(last, 0, turn + 1))
+                    m.d.sync += [word.eq(0), turn.eq(Mux(last, 0, turn + 1))]
 
 
 def array_modules(array: RowStationaryArray) -> tuple[str, dict[str, str]]:

@@ -67,9 +67,9 @@ class RowStationaryConfig:
         """Width of a column tag [bits]; there are at most as many targets as PEs."""
         return (self.rows * self.cols - 1).bit_length()
 
-    def beat(self, network: str, *, decoded: bool = False) -> data.StructLayout:
-        """Return what enters the `filter` or the `ifmap` network in one cycle, as it comes from
-        the source or as the PEs see it behind decoders at the edge."""
+    def words(self, network: str, *, decoded: bool = True) -> data.ArrayLayout:
+        """Return the lanes of the `filter` or the `ifmap` network: words and their tags, as PEs
+        see them or as they come to decoders at the edge."""
         filters = network == "filter"
         fmt = self.kind.weight if filters else self.kind.activation
         operand_bits = self.pe.weight_bits if filters else self.pe.activation_bits
@@ -81,8 +81,11 @@ class RowStationaryConfig:
                 "word": operand_bits if decoded else fmt.bits,
             }
         )
-        lanes = self.filter_lanes if filters else self.ifmap_lanes
-        return data.StructLayout({"words": data.ArrayLayout(word, lanes), "last": 1})
+        return data.ArrayLayout(word, self.filter_lanes if filters else self.ifmap_lanes)
+
+    def beat(self, network: str) -> data.StructLayout:
+        """Return what enters a network in one cycle; `last` marks the last beat of a pass."""
+        return data.StructLayout({"words": self.words(network, decoded=False), "last": 1})
 
     @property
     def pe_setup(self) -> data.StructLayout:

@@ -48,7 +48,7 @@ class Node(Part):
         ports: dict[str, wiring.Member] = {}
         for network in ("filter", "ifmap"):
             ports |= {
-                f"{network}_beat": In(config.beat(network, decoded=True)),  # after the row
+                f"{network}_words": In(config.words(network)),  # after the row
                 f"{network}_take": In(1),
                 f"{network}_blocked": Out(1),
             }
@@ -67,7 +67,9 @@ class Node(Part):
                 "entering_turn": In(chains),  # ... for this chain
                 "leaving": Out(stream.Signature(width)),
                 "leaving_turn": In(chains),
-                "ends_column": Out(1),  # this node's chain is the last of its column
+                # The turn is this node's, and its chain is the last of the column.
+                "entering_last": Out(1),
+                "leaving_last": Out(1),
                 "loading": Out(1),
                 "busy": Out(1),
             }
@@ -90,7 +92,6 @@ class Node(Part):
         m.d.comb += [
             self.loading.eq(pe.filter.ready),
             self.busy.eq(pe.busy | link.busy | waits),
-            self.ends_column.eq(setup.last),
         ]
         self._psums(m, setup)
         self._memories(m)
@@ -99,7 +100,7 @@ class Node(Part):
     def _input(self, m: Module, network: str, setup: Signal) -> Value:
         """Connect one network; return whether a word waits for the PE."""
         port = getattr(self.pe, network)
-        word = Array(getattr(self, f"{network}_beat").words)[setup[f"{network}_lane"]]
+        word = Array(getattr(self, f"{network}_words"))[setup[f"{network}_lane"]]
         hit = setup.active & word.there & (word.col == setup[f"{network}_col"])
         waits = Signal(name=f"{network}_waits")
         held = Signal(len(word.word), name=f"{network}_word", reset_less=True)
@@ -121,6 +122,8 @@ class Node(Part):
         enters = setup.bottom & (setup.chain == self.entering_turn)
         leaves = setup.top & (setup.chain == self.leaving_turn)
         m.d.comb += [
+            self.entering_last.eq(enters & setup.last),
+            self.leaving_last.eq(leaves & setup.last),
             link.own.valid.eq(pe.psum_out.valid),
             link.own.payload.eq(pe.psum_out.payload),
             pe.psum_out.ready.eq(link.own.ready),

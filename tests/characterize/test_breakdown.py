@@ -125,10 +125,24 @@ def test_figures_are_per_product_of_all_lanes() -> None:
     assert whole.performance_per_area == pytest.approx(lanes / 3000)
 
 
-def test_other_sizes_depths_and_kinds_are_not_shown() -> None:
-    own = PE_TYPES["int8"].pipeline_depth
+def test_another_pipeline_depth_is_a_row_of_its_own() -> None:
+    """A baseline is compared with at its best depth, for each figure."""
+    other = PE_TYPES["int8"].pipeline_depth % 3 + 1
+    rows = [
+        measured(point("int8"), scale=2.0),
+        measured(point("int8", pipeline_depth=other), scale=1.0),
+        measured(point("int4"), scale=1.0),
+    ]
+    made = split(rows, "int8", "int4")
+    assert [p.name for p in made.points] == ["int8", "int4", f"int8 d{other}"]
+    gains = made.gain(made.points[0], "int8")
+    assert gains is not None and gains["energy"] < 1 and gains["perf_per_area"] < 1
+    best = made.gain(made.points[2], "int8")
+    assert best == {"perf_per_area": 1.0, "energy": 1.0}
+
+
+def test_other_sizes_and_kinds_are_not_shown() -> None:
     rows = [measured(point("int8", ifmap_spad=16)), measured(point("int8", "latch"))]
-    rows += [measured(point("int8", pipeline_depth=own % 3 + 1))]
     rows += [measured(point("int8", psum_depth=64))]
     with pytest.raises(CharacterizeError, match="no datapoint at 12/224/24 words with flipflop"):
         split(rows, "int8")

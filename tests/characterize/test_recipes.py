@@ -57,7 +57,7 @@ def test_an_unknown_library_gets_the_default() -> None:
 
 
 def test_the_command_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
-    assert recipe_search.main(["--pe", "int9"]) == 1
+    assert recipe_search.main(["--pe", "int9"]) == 2
     assert "--pe must be" in capsys.readouterr().err
     assert recipe_search.main(["--library", "no_such_library"]) == 2
 

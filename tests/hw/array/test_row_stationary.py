@@ -131,7 +131,9 @@ def test_passes_with_stalls(tmp_path: Path) -> None:
     check_passes(array("int8", lanes=(2, 3)), 15, 2, tmp_path, chance=0.6)
 
 
-@pytest.mark.parametrize("pe_type", ["int16", "lightpe1"])
+@pytest.mark.parametrize(
+    "pe_type", ["int16", "lightpe1", pytest.param("bf16", marks=pytest.mark.long)]
+)
 def test_layers(pe_type: str, tmp_path: Path) -> None:
     config, dice = array(pe_type, lanes=(2, 2)), random.Random(pe_type)
     layers = [random_mapping(layer, config, dice, bias=dice.random() < 0.3) for layer in LAYERS]
@@ -172,6 +174,22 @@ def test_long_chains_with_tiny_scratchpads(pe_type: str, spad: int, tmp_path: Pa
         check_cycles(config, a, counted.cycles, stalled=False)
         waited += counted.cycles > cycles(a, config) - waiting(a, config)
     assert waited > 5, "too few passes wait: the test proves little"
+
+
+KINDS = ("ifmap_spad_kind", "filter_spad_kind", "psum_spad_kind")
+POINTS = {
+    "macro": {"pe_type": "int8", **dict.fromkeys(KINDS, "macro")},
+    "latch": {"pe_type": "int8", **dict.fromkeys(KINDS, "latch")},
+    "saturating": {"pe_type": "int16", "psum_bits": 32},
+    "shallow": {"pe_type": "int8", "pipeline_depth": 1},
+    "edge": {"pe_type": "flint4", "decoders": "edge"},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", POINTS)
+def test_pe_points(point: str, tmp_path: Path) -> None:
+    check_passes(array(rows=2, cols=2, lanes=(1, 2), **POINTS[point]), 20, 4, tmp_path)
 
 
 @pytest.mark.long

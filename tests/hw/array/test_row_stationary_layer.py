@@ -8,16 +8,19 @@ import random
 import numpy as np
 import pytest
 
+from dse.rules import active_pes, set_places
 from hw.array.row_stationary_config import RowStationaryConfig
 from hw.array.row_stationary_counts import LayerCounts, count_layer, layer_counts
 from hw.array.row_stationary_cycles import cycles
 from hw.array.row_stationary_golden import run_layer
 from hw.array.row_stationary_layer import LayerPasses
+from hw.array.row_stationary_pass import ArrayPass
 from hw.config import PEConfig
 from hw.errors import ConfigError
 from hw.layer import Layer
 from hw.mapping import Mapping
 from hw.pe.registry import PE_TYPES
+from hw.pe.row_pass import RowPass
 from tests.hw.array.row_stationary_cases import convolve, random_mapping, random_tensors
 from tests.hw.array.systolic_layers import LAYERS, random_layer
 
@@ -137,3 +140,28 @@ def test_cycles_of_arrays_equal_those_of_numbers() -> None:
     for index, one in enumerate(count_layer(p) for p in passes):
         for field in dataclasses.fields(LayerCounts):
             assert getattr(many, field.name)[index] == getattr(one, field.name), field.name
+
+
+def test_places_are_those_of_the_exploration() -> None:
+    """A pass fits the array exactly where the rules of `dse` say so."""
+    dice, fits = random.Random(10), 0
+    for _ in range(2000):
+        rows, cols, high = dice.randint(1, 16), dice.randint(1, 16), dice.randint(1, 5)
+        e, r, t = dice.randint(1, 40), dice.randint(1, 4), dice.randint(1, 12)
+        config = RowStationaryConfig(pe=PEConfig(pe_type="int8", **PE), rows=rows, cols=cols)
+        row = RowPass(filters=1, channels=1, taps=1, positions=1)
+        array_pass = ArrayPass(row=row, filter_rows=high, strip=e, channel_sets=r, filter_sets=t)
+        above, beside = set_places(high, e, rows, cols)
+        allowed = r <= above and t <= above // r * beside
+        try:
+            array_pass.check(config)
+        except ConfigError:
+            assert not allowed, array_pass
+        else:
+            assert allowed, array_pass
+            chains = [array_pass.place(config, j, o) for j in range(t) for o in range(e)]
+            assert len(set(chains)) == len(chains)
+            assert all(x < cols for x, _ in chains)
+            assert active_pes(high, e, r, t) == array_pass.active_pes
+            fits += 1
+    assert fits > 100
