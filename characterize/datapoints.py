@@ -1,7 +1,8 @@
 """Tables of datapoints: the shipped CSV files, and the rows of this machine's store.
 
 `characterize/measured/<library>.csv` was measured by this tree.  What the store holds for the
-same library comes on top; of equal PE points the stored one counts.
+same library comes on top; of equal PE points the stored one counts.  Where this tree has measured a
+PE type, what earlier versions of its sources measured of it is left out.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from hw.atomic_file import write_atomically
+from hw.pe.registry import PE_TYPES
 
 from .errors import StoreError
 from .schema import COLUMNS, POINT, check_row
+from .source_digest import flow_digest, generator_digest
 from .store import DEFAULT_STORE, Store
 
 __all__ = ["SHIPPED", "export_csv", "load", "read_csv"]
@@ -56,7 +59,25 @@ def load(library: str, *, store: Path | None = DEFAULT_STORE) -> pd.DataFrame:
     same = [*POINT, "library_digest", "method"]
     joined = pd.concat([t.dropna(axis="columns", how="all") for t in tables], ignore_index=True)
     joined = joined.reindex(columns=[column.name for column in COLUMNS])
-    return joined.drop_duplicates(same, keep="last").reset_index(drop=True)
+    joined = joined.drop_duplicates(same, keep="last")
+    return joined[_of_one_tree(joined)].reset_index(drop=True)
+
+
+def _of_one_tree(table: pd.DataFrame) -> pd.Series[bool]:
+    """Return which rows do not mix: where this tree measured a PE type, only its rows.
+
+    What earlier sources measured is another PE or another flow, so it must not be fitted or shown
+    together with what these measure.
+    """
+    keep = pd.Series(True, index=table.index)
+    for pe_type, rows in table.groupby("pe_type"):
+        if pe_type not in PE_TYPES:
+            continue
+        current = rows["generator_digest"].eq(generator_digest(str(pe_type)))
+        current &= rows["flow_digest"].eq(flow_digest())
+        if current.any():
+            keep[rows.index] = current
+    return keep
 
 
 def export_csv(table: pd.DataFrame, path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from characterize.datapoints import export_csv, load, read_csv
 from characterize.errors import StoreError
 from characterize.schema import COLUMNS, SCHEMA_VERSION, columns_after
+from characterize.source_digest import flow_digest, generator_digest
 from characterize.store import Store
 
 from .rows import row
@@ -132,3 +133,16 @@ def test_loading_joins_the_store_and_leaves_failures_out(tmp_path: Path) -> None
         load("nothing", store=store.path)
     with pytest.raises(StoreError, match="a library's name must be"):
         load("../toy", store=store.path)
+
+
+def test_rows_of_earlier_sources_do_not_mix_with_those_of_this_tree(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    old = {"generator_digest": "old", "flow_digest": "old"}
+    new = {"generator_digest": generator_digest("int8"), "flow_digest": flow_digest()}
+    store.put(row("k1", filter_spad=64, **old))
+    store.put(row("k2", filter_spad=128, **old))
+    assert len(load("toy", store=store.path)) == 2
+    store.put(row("k3", filter_spad=64, **new))
+    store.put(row("k4", filter_spad=64, pe_type="int4", **old))
+    table = load("toy", store=store.path)
+    assert set(table["key"]) == {"k3", "k4"}
