@@ -14,7 +14,7 @@ from typing import Any
 from tabulate import tabulate
 
 from flows.errors import FlowError, LibraryNotFound
-from flows.liberty import read_liberty
+from flows.liberty import Liberty, read_liberty
 from flows.libraries import find_library
 from flows.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 from hw.command import run_command
@@ -120,7 +120,7 @@ def _command(arguments: argparse.Namespace) -> int:
     return _measure(arguments)
 
 
-def _points(arguments: argparse.Namespace) -> list[PEConfig]:
+def _points(arguments: argparse.Namespace, *, latches: bool) -> list[PEConfig]:
     if arguments.config is not None:
         config = load_config(arguments.config, PEConfig)
         if arguments.pe not in (None, config.pe_type):
@@ -132,16 +132,26 @@ def _points(arguments: argparse.Namespace) -> list[PEConfig]:
         )
     wanted = PE_TYPES if arguments.pe == ALL else [arguments.pe]
     return [
-        point for name in wanted for point in make_plan(arguments.plan, name, seed=arguments.seed)
+        point
+        for name in wanted
+        for point in make_plan(arguments.plan, name, seed=arguments.seed, latches=latches)
     ]
 
 
+def _has_latches(liberty: Liberty) -> bool:
+    """Return whether a library has a latch, and states its area."""
+    return any(
+        cell.register is not None and cell.register.transparent and cell.area_um2 > 0
+        for cell in liberty.cells.values()
+    )
+
+
 def _measure(arguments: argparse.Namespace) -> int:
-    points = _points(arguments)
     if arguments.jobs is None or arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, not {arguments.jobs!r}")
     library = find_library(arguments.library)
-    read_liberty(library.path)  # what is wrong with a library is wrong for every point: say it once
+    liberty = read_liberty(library.path)  # what is wrong with a library is wrong for every point
+    points = _points(arguments, latches=_has_latches(liberty))
     summary = run_campaign(
         points,
         library,

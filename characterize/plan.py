@@ -58,8 +58,11 @@ ECONOMICAL_DEPTH = 2
 faster and takes more energy, and gains in both are stated against the best."""
 
 
-def make_plan(name: str, pe_type: str, *, seed: int = 1) -> list[PEConfig]:
+def make_plan(name: str, pe_type: str, *, seed: int = 1, latches: bool = True) -> list[PEConfig]:
     """Return the PE points of the plan `quick`, `full`, or of a plan file.
+
+    Without `latches` the points of a plan with latch scratchpads are left out, for libraries whose
+    latches have no area; those of a plan file stay.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def make_plan(name: str, pe_type: str, *, seed: int = 1) -> list[PEConfig]:
         count = flipflop if bits is None else max(flipflop // 2, _FEWEST)
         points += _points(pe_type, count, seed, **same)
         points += _points(pe_type, macro, seed, **same, **_MACRO)
-        points += _points(pe_type, 1, seed, **same, **_LATCH)
+        points += _points(pe_type, 1, seed, **same, **_LATCH) if latches else []
     if can_decode_at_edge(pe_type):
         for kinds in ({}, _MACRO):
             points += _points(pe_type, 1, seed, decoders="edge", **kinds)
