@@ -106,8 +106,8 @@ def test_ctrl_c_keeps_what_was_finished(osu018: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--pe", "int9"], 2, "--pe must be one of"),
-        (["--pe", "int8; ls"], 2, "--pe must be one of"),
+        (["--pe", "int9"], 2, "--pe must be all or one of"),
+        (["--pe", "int8; ls"], 2, "--pe must be all or one of"),
         (["--pe", "int8", "--plan", "slow"], 2, "plan must be a plan file or"),
         (["--pe", "int8", "--library", "no_such"], 2, "no cell library 'no_such' was found"),
         (["--pe", "int8", "--library", "x;[exec id]"], 2, "a library's name must be"),
