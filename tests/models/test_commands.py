@@ -95,7 +95,8 @@ def test_predict_macros_of_an_accelerator(run: Run, data: Path, tmp_path: Path) 
     assert run(fit.main, "--library", "toy", "--data", data)[0] == 0
     path = tmp_path / "accelerator.yaml"
     kinds = "".join(f"  {name}_spad_kind: macro\n" for name in ("ifmap", "filter", "psum"))
-    path.write_text(f"rows: 12\npe:\n  pe_type: int16\n  psum_bits: 32\n  pipeline_depth: 2\n{kinds}")
+    point = f"  pe_type: int16\n  psum_bits: 32\n  pipeline_depth: 2\n{kinds}"
+    path.write_text(f"rows: 12\npe:\n{point}")
     status, _, err = run(predict.main, "--library", "toy", "--config", path)
     assert status == 1 and "give it explicitly as one of 22, 32, 45, 65, 90, 180 nm" in err
     arguments = ("--library", "toy", "--config", path, "--node", "45", "--json")
