@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from flows.errors import FlowError
 from hw.command import run_command
 from hw.config import AcceleratorConfig
 from hw.config_file import load_config
@@ -20,6 +19,7 @@ from hw.errors import ConfigError, HwError
 from hw.pe.registry import PE_TYPES
 from models.dram import dram_kind
 from models.errors import ModelError
+from models.sram import FlowError
 
 from .errors import DesignError, DseError, MappingError, WorkloadError
 from .evaluation import NOT_COUNTED, Evaluation, LayerCost, evaluate

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.sram import Glb, SramModel
 from hw.pe.registry import PE_TYPES
 from models.dram import DramKind
 from models.pe_ppa import PEPPA
 from models.ppa import PPAModel
+from models.sram import Glb, SramModel
 
 from .designs import MAPPING_KEYS, DesignArrays
 from .errors import WorkloadError

@@ -9,14 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from flows.errors import FlowError
-from flows.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 from hw.command import run_command
 from hw.errors import ConfigError, HwError, nearest
 from hw.pe.registry import PE_TYPES
 from models.dram import DEFAULT_DRAM, DRAM_KINDS, dram_kind
 from models.errors import ModelError
 from models.ppa import PPAModel
+from models.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, FlowError, SramModel, node_of_library
 
 from .errors import DesignError, DseError, WorkloadError
 from .parallel import evaluate_all

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flows.sram import SramModel
 from hw.config import PEConfig
 from models.pe_ppa import PEPPA, pe_ppa
 from models.ppa import PPAModel
+from models.sram import SramModel
 
 from .errors import DesignError
 from .space import Space

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from characterize.pe_memories import SPADS, SpadMacros, spad_macros
-from flows.sram import SramModel
 
 from .errors import ModelError
 from .ppa import PPAModel
+from .sram import SramModel
 from .targets import MACRO_TARGET
 
 __all__ = ["PEPPA", "pe_ppa"]

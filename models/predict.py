@@ -13,8 +13,6 @@ import numpy as np
 from tabulate import tabulate
 
 from characterize.pe_memories import spad_macros
-from flows.errors import FlowError
-from flows.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 from hw.command import run_command
 from hw.config import AcceleratorConfig, PEConfig
 from hw.config_file import parse_config, read_yaml
@@ -22,6 +20,7 @@ from hw.config_file import parse_config, read_yaml
 from .errors import ModelError
 from .pe_ppa import PEPPA, pe_ppa
 from .ppa import PPAModel, Prediction
+from .sram import DEFAULT_DEVICE, DEVICES, NODES_NM, FlowError, SramModel, node_of_library
 from .targets import TARGETS
 
 __all__ = ["features_of", "load_pe", "main", "predict_pe"]
