@@ -16,7 +16,7 @@ from ..layer import Layer
 from .row_stationary_cycles import ceil_div, pass_cycles, waiting_bound
 from .row_stationary_layer import LayerPasses
 
-__all__ = ["LayerCounts", "count_layer", "layer_counts"]
+__all__ = ["LayerCounts", "count_layer", "filter_rows", "layer_counts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +62,14 @@ def layer_counts(
     r: Any,
     t: Any,
     terms: Any = 1,
+    scale_words: int = 0,
     bias: bool = False,
 ) -> LayerCounts:
     """Return what `layer` takes under the mapping m, n, e, p, q, r, t; see `pass_cycles`."""
     del m  # a multiple of p*t or all filters: blocks of m change the order of passes only
     c, filters = layer.c // layer.groups, layer.m // layer.groups
-    high = _filter_rows(layer.r, rows)
+    high = filter_rows(layer.r, rows)
+    column = q + scale_words
     row_step, col_step = np.minimum(layer.stride, high), min(layer.stride, layer.s)
     sums = ceil_div(c, q * r) * (layer.r // high)
     tiles = layer.groups * ceil_div(layer.e, e) * sums * ceil_div(filters, p * t)
@@ -77,8 +79,8 @@ def layer_counts(
     shared = {
         "cols": cols, "ifmap_lanes": ifmap_lanes, "ifmap_spad": ifmap_spad, "interval": interval,
         "link_cycles": link_cycles, "filter_rows": high, "row_step": row_step, "strip": e,
-        "channel_sets": r, "filter_sets": t, "filters": p, "window": q * layer.s,
-        "step": q * col_step, "positions": layer.f, "terms": terms,
+        "channel_sets": r, "filter_sets": t, "filters": p, "window": column * layer.s,
+        "step": column * col_step, "positions": layer.f, "terms": terms,
     }  # fmt: skip
     kept, loaded = (
         pass_cycles(**shared, filter_lanes=filter_lanes, write_stage=write_stage, load_filters=load)
@@ -92,15 +94,15 @@ def layer_counts(
         setup_cycles=rows * (cols + 1),
         cycles=passes * kept + loads * (loaded - kept),
         waiting_cycles=passes * waiting_bound(**shared),
-        filter_words=loads * (t * high * r * p * q * layer.s * terms),
+        filter_words=loads * (t * high * r * p * column * layer.s * terms),
         ifmap_words=passes
-        * (r * ((e - 1) * row_step + high) * q * (layer.s + (layer.f - 1) * col_step)),
+        * (r * ((e - 1) * row_step + high) * column * (layer.s + (layer.f - 1) * col_step)),
         psum_in_words=entering * psums,
         psum_out_words=passes * psums,
     )
 
 
-def _filter_rows(rows: int, array_rows: Any) -> Any:
+def filter_rows(rows: int, array_rows: Any) -> Any:
     """Return `filter_rows` for numbers or arrays of array rows."""
     most = np.maximum.accumulate([rows % part == 0 and part for part in range(1, rows + 1)])
     return most[np.minimum(array_rows, rows) - 1]

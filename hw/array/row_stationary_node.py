@@ -8,11 +8,11 @@ cannot yet.
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, ClockSignal, Instance, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
+from ..memory_macro import macro_model, place_macro
 from ..pe.control import PassLayout
 from ..pe.part import Part, instantiate, to_verilog
 from ..pe.pe import PE, pe_modules
@@ -20,12 +20,7 @@ from ..pe.spad import MacroSpad
 from .row_stationary_config import RowStationaryConfig
 from .row_stationary_link import PsumLink
 
-__all__ = ["Node", "memory_models", "memory_name", "node_modules"]
-
-
-def memory_name(spad: MacroSpad) -> str:
-    """Return the name of the memory module a `macro` scratchpad needs."""
-    return f"memory_{spad.bank_words}x{spad.bits}"
+__all__ = ["Node", "memory_models", "node_modules"]
 
 
 class _NamedPE(PE, Part):
@@ -140,36 +135,23 @@ class Node(Part):
         ]
 
     def _memories(self, m: Module) -> None:
-        for name, spad in self.pe.spads.items():
-            for bank in range(spad.banks if isinstance(spad, MacroSpad) else 0):
-                port = getattr(self.pe, f"{name}_memory{bank}")
-                m.submodules[f"{name}_memory{bank}"] = Instance(
-                    memory_name(spad),
-                    i_clk=ClockSignal(),
-                    i_en=port.en,
-                    i_write=port.write,
-                    i_addr=port.addr,
-                    i_write_data=port.write_data,
-                    o_read_data=port.read_data,
-                )
+        for name, (words, bits) in self.memories.items():
+            place_macro(m, name, getattr(self.pe, name), words=words, bits=bits)
+
+    @property
+    def memories(self) -> dict[str, tuple[int, int]]:
+        """Words and bits of each memory of the PE's `macro` scratchpads."""
+        return {
+            f"{name}_memory{bank}": (spad.bank_words, spad.bits)
+            for name, spad in self.pe.spads.items()
+            if isinstance(spad, MacroSpad)
+            for bank in range(spad.banks)
+        }
 
 
 def memory_models(node: Node) -> str:
     """Return the memories of `macro` scratchpads as Verilog to simulate; synthesis has macros."""
-    spads = {
-        memory_name(spad): spad for spad in node.pe.spads.values() if isinstance(spad, MacroSpad)
-    }
-    return "".join(
-        f"module {name}(clk, en, write, addr, write_data, read_data);\n"
-        f"  input clk, en, write;\n  input [{ceil_log2(spad.bank_words) - 1}:0] addr;\n"
-        f"  input [{spad.bits - 1}:0] write_data;\n"
-        f"  output reg [{spad.bits - 1}:0] read_data;\n"
-        f"  reg [{spad.bits - 1}:0] words [0:{spad.bank_words - 1}];\n"
-        "  always @(posedge clk) if (en) begin\n"
-        "    if (write) words[addr] <= write_data; else read_data <= words[addr];\n"
-        "  end\nendmodule\n"
-        for name, spad in spads.items()
-    )
+    return "".join(macro_model(*size) for size in sorted(set(node.memories.values())))
 
 
 def node_modules(node: Node) -> dict[str, str]:

@@ -1,0 +1,150 @@
+"""Runs layers through a whole accelerator, with or without stalls on its off-chip streams.
+
+The job (`ACCELERATOR_JOB`, made by `accelerator_jobs`) holds the host's writes and all beats; what
+leaves must be right bit for bit.  What was counted goes to `ACCELERATOR_RESULT`: for each layer the
+cycles from its start to its end, and the beats and rows moved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections import Counter, deque
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+JOB = json.loads(Path(os.environ["ACCELERATOR_JOB"]).read_text())
+ROWS = {
+    "ifmap_read_rows": "tiles.read__en",
+    "ifmap_rows": "tiles.fill__en",
+    "psum_read_rows": "psums.reads",
+    "psum_write_rows": "psums.writes",
+}
+"""Signals of the shell that move a row of the global buffer while they are high."""
+
+
+class Source:
+    """Drives one stream; a word offered stays until it is taken."""
+
+    def __init__(self, dut, name: str) -> None:
+        self.words: deque = deque()
+        self.name, self.moved = name, 0
+        self.valid, self.ready = getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__ready")
+        self.payload = getattr(dut, f"{name}__payload")
+        self.offered = False
+        self.valid.value = 0
+
+    def clock(self, offer: bool) -> None:
+        if self.offered and self.ready.value == 1:
+            self.words.popleft()
+            self.moved += 1
+            self.offered = False
+        if not self.offered and self.words and offer:
+            self.payload.value = self.words[0]
+            self.offered = True
+            self.valid.value = 1
+        elif not self.offered:
+            self.valid.value = 0
+
+
+class Sink:
+    """Takes the outputs and compares them; an offered beat must stay until it is taken."""
+
+    def __init__(self, dut) -> None:
+        self.expected: deque = deque()
+        self.valid, self.ready = dut.output__valid, dut.output__ready
+        self.payload = dut.output__payload
+        self.taking, self.held, self.moved = False, None, 0
+        self.ready.value = 0
+
+    def clock(self, take: bool) -> None:
+        if self.valid.value == 1:
+            beat = int(self.payload.value)
+            assert self.held in (None, beat), "an offered beat changed"
+            self.held = beat
+            if self.taking:
+                assert self.expected, "an output too many"
+                want, mask = self.expected.popleft()
+                assert beat & mask == want, f"output {beat & mask:#x}, not {want:#x}"
+                self.held, self.moved = None, self.moved + 1
+        else:
+            assert self.held is None, "an offered beat vanished"
+        self.taking = take
+        self.ready.value = int(take)
+
+
+class Bench:
+    """All streams of the accelerator."""
+
+    def __init__(self, dut) -> None:
+        self.dut, self.dice = dut, random.Random(JOB["seed"])
+        self.sources = {name: Source(dut, name) for name in ("write", "filter", "ifmap")}
+        self.output = Sink(dut)
+        self.watched = {}
+        for name, path in ROWS.items():
+            part, signal = path.split(".")
+            self.watched[name] = getattr(getattr(dut.shell, part), signal)
+        self.rows: Counter[str] = Counter()
+
+    async def clock(self, chance: float = 1.0) -> None:
+        """Let one cycle pass in which each stream goes on with a chance."""
+        await RisingEdge(self.dut.clk)
+        for name, signal in self.watched.items():
+            self.rows[name] += signal.value == 1
+        for source in self.sources.values():
+            source.clock(chance == 1 or self.dice.random() < chance)
+        self.output.clock(chance == 1 or self.dice.random() < chance)
+
+    async def reset(self) -> None:
+        self.dut.rst.value = 1
+        for _ in range(3):
+            await RisingEdge(self.dut.clk)
+        self.dut.rst.value = 0
+
+
+async def run_layer(bench: Bench, job: dict, chance: float) -> dict:
+    """Run one layer and return what was counted."""
+    writes, busy = bench.sources["write"], bench.dut.busy
+    writes.words.extend(job["writes"][:-1])
+    while writes.words:
+        await bench.clock()
+    before = {name: source.moved for name, source in bench.sources.items()}
+    rows, sent = bench.rows.copy(), bench.output.moved
+    for name in ("filter", "ifmap"):
+        bench.sources[name].words.extend(job[name])
+    bench.output.expected.extend(map(tuple, job["output"]))
+    writes.words.append(job["writes"][-1])
+    while writes.words:
+        await bench.clock(chance)
+    cycles, limit = 0, job["limit"]
+    while True:
+        await bench.clock(chance)
+        if busy.value == 0:
+            break
+        cycles += 1
+        assert cycles < limit, f"not done after {limit} cycles: {job['what']}"
+    for _ in range(3):
+        await bench.clock(1.0)
+    left = {name: len(source.words) for name, source in bench.sources.items()}
+    assert not any(left.values()), f"beats were left over, {left}: {job['what']}"
+    assert not bench.output.expected, f"{len(bench.output.expected)} beats miss: {job['what']}"
+    return {
+        "cycles": cycles,
+        "filter": bench.sources["filter"].moved - before["filter"],
+        "ifmap": bench.sources["ifmap"].moved - before["ifmap"],
+        "output": bench.output.moved - sent,
+        **{name: bench.rows[name] - rows[name] for name in ROWS},
+    }
+
+
+@cocotb.test()
+async def layers(dut):
+    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+    bench = Bench(dut)
+    await bench.reset()
+    results = [await run_layer(bench, job, JOB["chance"]) for job in JOB["layers"]]
+    Path(os.environ["ACCELERATOR_RESULT"]).write_text(json.dumps(results))
