@@ -26,6 +26,10 @@ from .layer import Layer
 
 __all__ = ["AcceleratorCounts", "accelerator_counts"]
 
+_END = 3
+_REQUANTIZING = 4
+_MARGIN = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceleratorCounts:
@@ -65,6 +69,10 @@ class AcceleratorCounts:
     """Cycles in which the off-chip streams bring words."""
     fill_cycles: Any
     """Cycles before the first pass computes that nothing overlaps."""
+    starved_cycles: Any
+    """Cycles in which the array waits for the off-chip streams later on."""
+    slack_cycles: Any
+    """By how much `cycles` may be wrong; 0 where they are exact."""
     cycles: Any
     """Cycles of the layer, from its start to the last output."""
     setup_cycles: Any
@@ -101,6 +109,7 @@ def accelerator_counts(
     terms: int = 1,
     scale_words: int = 0,
     bias: bool = False,
+    psum_queue: Any = np.inf,
     output_row_bits: Any = None,
 ) -> AcceleratorCounts:
     """Return what `layer` takes on an accelerator under the mapping m, n, e, p, q, r, t.
@@ -112,6 +121,8 @@ def accelerator_counts(
         least 1; need not be whole).
     banks, bank_rows, queue_rows
         Of the global buffer and the filter queue.
+    psum_queue
+        Psums that wait at either end of a column; enough, if left out.
     output_row_bits
         Bits that a row of psums becomes on its way out; None leaves psums as they are.
     """
@@ -141,15 +152,70 @@ def accelerator_counts(
     tile_rows = n * image_rows
 
     pieces = ceil_div(e, cols)
-    beside = np.maximum(1, cols // e)
-    used = np.where(pieces > 1, ceil_div(e, pieces), e * np.minimum(t, beside))
-    position_rows = ceil_div(t, beside) * pieces * p * ceil_div(used, lanes)
+    sets_beside = np.maximum(1, cols // e)
+    used = np.where(pieces > 1, ceil_div(e, pieces), e * np.minimum(t, sets_beside))
+    position_rows = ceil_div(t, sets_beside) * pieces * p * ceil_div(used, lanes)
     psum_rows = layer.f * position_rows
     block_rows = np.where(sums > 1, filter_groups * n * psum_rows, 0)
     bias_rows = layer.groups * all_groups * position_rows if bias else 0 * psum_rows
     tile_banks = ceil_div(tile_rows, bank_rows)
     psum_banks = ceil_div(block_rows + bias_rows, bank_rows)
     double = 2 * tile_banks + psum_banks <= banks
+
+    output_cycles = row_cycles
+    packed = 1
+    if output_row_bits is not None:
+        packed = _power_of_two_below(row_bits // output_row_bits)
+        output_cycles = np.maximum(1, row_cycles / packed)
+    finals = of_array.passes // sums
+    enters = psum_rows * (of_array.passes - (0 if bias else finals))
+    leaves = psum_rows * (of_array.passes - finals)
+
+    # The array, where psums hold it up: passes of the first, of a middle and of the last sum step.
+    window = (q + scale_words) * layer.s * terms * interval
+    chains = ceil_div(t, sets_beside) * pieces
+    period = np.maximum(window, chains * p)
+    pass_cycles = of_array.cycles / of_array.passes
+    first = psum_rows * (int(bias) + (sums > 1))
+    middle, last = 2 * psum_rows, psum_rows * (sums > 1)
+    wait = finals * np.maximum(0, first - pass_cycles)
+    wait = wait + (of_array.passes - 2 * finals) * (sums > 2) * np.maximum(0, middle - pass_cycles)
+    wait = wait + finals * np.maximum(0, np.maximum(last, psum_rows * output_cycles) - pass_cycles)
+    array_cycles = of_array.cycles + np.ceil(wait)
+    port = np.where(sums > 2, 2, np.where(sums > 1, 1 + int(bias), int(bias)))
+    moves = position_rows * np.maximum(port, output_cycles)
+    port_free = (moves <= period) & (chains * p <= psum_queue)
+
+    # Off chip: the first tile and filters come before anything else, the rest beside the array.
+    tile_cycles, load_cycles = tile_rows * row_cycles, filters_of_pass * row_cycles
+    beats_per_row = row_bits // (filter_lanes * weight_bits)
+    last_beats = load_beats - (filters_of_pass - 1) * beats_per_row
+    loading = np.maximum(row_cycles + load_beats, load_cycles + last_beats) - load_beats
+    fill = bias_rows * row_cycles + tile_cycles + loading
+    loads = of_array.filter_loads
+    # Filters that the queue does not hold come while the array loads them.
+    late = np.maximum(0, (filters_of_pass - queue_rows) * row_cycles + last_beats - load_beats)
+    each, of_filters = array_cycles / tiles, loads * load_cycles / tiles
+    beside = np.where(double, tile_cycles, 0)
+    behind = np.maximum(0, of_filters + beside - each)
+    # With one tile its place is free from the last word on: one position and a load before the end.
+    behind = behind + np.where(
+        double, 0, np.maximum(0, tile_cycles - period - loads * load_beats / of_array.passes)
+    )
+    starved = (tiles - 1) * behind + np.maximum(0, of_filters - each)
+    starved = np.maximum(starved, loads * late)
+    margin = _MARGIN * row_cycles
+    in_time = np.maximum(of_filters, load_cycles) + beside + margin <= each
+    in_time = (tiles == 1) | double & in_time
+    in_time = in_time & (load_cycles + margin <= pass_cycles) & (filters_of_pass <= queue_rows)
+
+    tail = chains * p * (ceil_div(used, lanes) * output_cycles - 1) - (output_cycles - 1)
+    end = _END + memory_latency - 1 + (tiles > 1) + row_cycles - 1 + tail
+    if output_row_bits is not None:
+        end = end + _REQUANTIZING
+    slack = tail + np.where(port_free, 0, of_array.passes * moves)
+    slack = slack + np.where(in_time, 0, tiles * (load_cycles + margin))
+    slack = slack + np.where(double | (tiles == 1), 0, (tiles - 1) * tile_cycles)
 
     return AcceleratorCounts(
         array=of_array,
@@ -160,16 +226,22 @@ def accelerator_counts(
         psum_rows=psum_rows,
         block_rows=block_rows,
         bias_rows=bias_rows,
-        filter_rows=of_array.filter_loads * filters_of_pass,
+        filter_rows=loads * filters_of_pass,
         ifmap_rows=bias_rows + tiles * tile_rows,
         ifmap_read_rows=of_array.passes * image_rows,
-        psum_read_rows=psum_rows
-        * (of_array.passes if bias else of_array.passes - of_array.passes // sums),
-        psum_write_rows=psum_rows * (of_array.passes - of_array.passes // sums),
-        output_rows=0,
-        array_cycles=of_array.cycles,
-        off_chip_cycles=0,
-        fill_cycles=0,
-        cycles=0,
+        psum_read_rows=enters,
+        psum_write_rows=leaves,
+        output_rows=ceil_div(finals * psum_rows, packed),
+        array_cycles=array_cycles,
+        off_chip_cycles=(loads * filters_of_pass + bias_rows + tiles * tile_rows) * row_cycles,
+        fill_cycles=fill,
+        starved_cycles=starved,
+        slack_cycles=slack,
+        cycles=fill + array_cycles + starved + end,
         setup_cycles=of_array.setup_cycles + cols,
     )
+
+
+def _power_of_two_below(value: Any) -> Any:
+    """Return the largest power of two up to a value of at least 1; for numbers or arrays."""
+    return 2 ** np.floor(np.log2(np.maximum(1, value))).astype(np.int64)

@@ -479,6 +479,7 @@ class LayerProgram:
             write_stage=pe.write_stage, link_cycles=array.link_cycles,
             memory_latency=config.memory_latency, m=k.m, n=k.n, e=k.e, p=k.p, q=k.q, r=k.r,
             t=k.t, terms=self.terms, bias=self.bias,
+            psum_queue=config.queue_psums,
             output_row_bits=None if self.requantization is None else output,
         )  # fmt: skip
 

@@ -79,6 +79,7 @@ class Landing(wiring.Component):
         super().__init__(
             {
                 "free": Out(1),  # one more may be asked for
+                "idle": Out(1),  # none is under way or waits
                 "asked": In(1),
                 "data": In(self.bits),
                 "rows": Out(stream.Signature(self.bits)),
@@ -93,6 +94,7 @@ class Landing(wiring.Component):
         leaves = Signal()
         m.d.comb += [
             self.free.eq(room != 0),
+            self.idle.eq(room == depth),
             leaves.eq(self.rows.valid & self.rows.ready),
             queue.w_en.eq(delayed(m, self.asked, self.latency, "asked")),
             queue.w_data.eq(self.data),

@@ -36,7 +36,7 @@ class TileBuffer(wiring.Component):
                 "fill": Out(memory),
                 "read": Out(memory),
                 "bias_there": Out(1),
-                "urgent": Out(1),  # the array waits, or will wait, for the tile being filled
+                "urgent": Out(1),  # nothing is left to feed the array until a tile is filled
             }
         )
 
@@ -46,7 +46,6 @@ class TileBuffer(wiring.Component):
         filling, reading = Signal(), Signal()  # which of two tiles
         self._fill(m, full, filling)
         self._read(m, full, reading)
-        m.d.comb += self.urgent.eq(~full[reading])
         return m
 
     def _fill(self, m: Module, full: Array, filling: Signal) -> None:
@@ -107,6 +106,7 @@ class TileBuffer(wiring.Component):
             reads.eq(token.valid & full[reading] & landing.free),
             ends.eq(row == layer.last_image_row),
             token.ready.eq(reads & ends),
+            self.urgent.eq(~full[reading] & landing.idle),
             landing.asked.eq(reads),
             landing.data.eq(self.read.read_data),
             self.read.en.eq(reads),

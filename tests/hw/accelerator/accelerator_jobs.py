@@ -6,6 +6,7 @@ import functools
 import json
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +38,10 @@ class Counted:
     filter: int
     ifmap: int
     output: int
-    ifmap_read_rows: int
-    ifmap_rows: int
-    psum_read_rows: int
-    psum_write_rows: int
+    ifmap_read_rows: int | None = None
+    ifmap_rows: int | None = None
+    psum_read_rows: int | None = None
+    psum_write_rows: int | None = None
 
 
 def hardware(
@@ -126,13 +127,28 @@ def simulate(
     *,
     chance: float = 1.0,
     seed: int = 1,
+    simulator: str = "icarus",
+    resets: Sequence[int] = (),
+    block: tuple[str, int, int] = ("", 0, 0),
 ) -> list[Counted]:
-    """Run layers in Icarus; `chance` is that of each stream to go on in a cycle, 1 never stalls."""
-    if shutil.which("iverilog") is None:
+    """Run layers; `chance` is that of each stream to go on in a cycle, 1 never stalls.
+
+    `resets` and `block` (a stream, and from when to when it stands still) as in the bench.
+    """
+    if simulator == "icarus" and shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed (apt-get install iverilog)")
     top, verilog = _verilog(config)
     job, result = (folder / "job.json").resolve(), (folder / "result.json").resolve()
-    job.write_text(json.dumps({"chance": chance, "seed": seed, "layers": jobs}))
+    stream, *between = block
+    how = {
+        "chance": chance,
+        "seed": seed,
+        "watch": simulator == "icarus",
+        "resets": list(resets),
+        "block": stream,
+        "while": between,
+    }
+    job.write_text(json.dumps({**how, "layers": jobs}))
     settings = {"ACCELERATOR_JOB": str(job), "ACCELERATOR_RESULT": str(result)}
-    assert run_bench(verilog, top, BENCH, BUILD, settings=settings) == 1
+    assert run_bench(verilog, top, BENCH, BUILD, settings=settings, simulator=simulator) == 1
     return [Counted(**item) for item in json.loads(result.read_text())]
