@@ -4,12 +4,13 @@
 #   make characterize PE=lightpe2|all [LIBRARY=osu018] [PLAN=quick|full|FILE] [JOBS=n]
 #   make fit [LIBRARY=osu018]                             fit models on what was measured
 #   make sim PE=lightpe2                                  testbench of one PE type
+#   make rtl-table                                        cycles of simulated layers, predicted and taken
 #   make test | make test-long                            at most 15 | 50 minutes
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup tools explore characterize fit sim test test-long lint clean
+.PHONY: help setup tools explore characterize fit sim rtl-table test test-long lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -73,6 +74,9 @@ fit: $(READY)
 sim: tools $(READY_DEV)
 	@if [ -z "$$PE" ]; then echo "name a PE type: make sim PE=lightpe2" >&2; exit 2; fi
 	@$(PY) -m pytest tests/hw/pe/test_pe_simulation.py --pe "$$PE" -v --no-header -m "" -k "not many"
+
+rtl-table: tools $(READY_DEV)
+	@$(PY) -m pytest tests/hw/array tests/hw/accelerator -m "" -k "layers or shapes or large" -n 2 --dist worksteal --rtl-table
 
 lint: $(READY_DEV)
 	@$(VENV)/bin/ruff check --quiet

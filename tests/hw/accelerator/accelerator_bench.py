@@ -2,9 +2,9 @@
 
 The job (`ACCELERATOR_JOB`, made by `accelerator_jobs`) holds the host's writes and all beats; what
 leaves must be right bit for bit.  What was counted goes to `ACCELERATOR_RESULT`: for each layer
-the cycles from its start to its end, and the beats and rows moved.  `resets` lists after how many cycles
-the first layer is given up before it counts; `block` names a stream that stands still `while` the
-bench is between two cycles; `watch` says whether signals inside can be seen.
+the cycles from its start to its end, and the beats and rows moved.  `resets` lists after how many
+cycles the first layer is given up before it counts; `block` names a stream that stands still
+`while` the bench is between two cycles; `watch` says whether signals inside can be seen.
 """
 
 from __future__ import annotations

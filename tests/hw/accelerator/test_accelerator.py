@@ -1,6 +1,6 @@
 """The whole accelerator in simulation: bit for bit, row for row and cycle for cycle.
 
-The tables of predicted and simulated cycles are printed with `pytest -s`.
+`make rtl-table` prints all predicted and simulated cycles.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import random
 from pathlib import Path
 
 import pytest
-from tabulate import tabulate
 
 from hw.accelerator_config import HardwareConfig
 from hw.layer import Layer
@@ -23,6 +22,7 @@ from tests.hw.accelerator.accelerator_jobs import (
     simulate,
 )
 from tests.hw.array.systolic_layers import LAYERS, random_layer
+from tests.rtl_table import add_row
 
 MOST = ("int16", "int8", "lightpe1")
 
@@ -55,11 +55,11 @@ def check_layers(
     chance: float = 1.0,
     simulator: str = "icarus",
 ) -> int:
-    """Simulate layers, print and compare their cycles; return how many were predicted exactly."""
+    """Simulate layers and compare their cycles; return how many were predicted exactly."""
     dice = random.Random(f"{seed} {config.design.pe.pe_type}")
     programs = [random_program(config, layer, dice) for layer in layers]
     jobs = [layer_job(program, dice) for program in programs]
-    rows, exact = [], 0
+    exact = 0
     for program, counted in zip(
         programs,
         simulate(config, jobs, folder, chance=chance, seed=seed, simulator=simulator),
@@ -67,19 +67,16 @@ def check_layers(
     ):
         check_counts(program, counted, stalled=chance < 1)
         counts, k = program.counts(), program.mapping
-        exact += counts.slack_cycles == 0
-        integers = " ".join(f"{name}{getattr(k, name)}" for name in "mnepqrt")
-        rows.append(
-            (
+        exact += int(counts.slack_cycles == 0)
+        if chance == 1:
+            add_row(
+                f"{config.name}, {config.row_bits}/{config.off_chip_bits} bits",
                 program.layer.name,
-                integers,
-                f"{float(counts.cycles):.0f}",
-                f"{float(counts.slack_cycles):.0f}",
+                " ".join(f"{name}{getattr(k, name)}" for name in "mnepqrt"),
+                counts.cycles,
+                counts.slack_cycles,
                 counted.cycles,
             )
-        )
-    title = f"{config.name}, {config.row_bits} / {config.off_chip_bits} bits, chance {chance}"
-    print(f"\n{title}\n{tabulate(rows, ('layer', 'mapping', 'predicted', '+-', 'simulated'))}")
     return exact
 
 
