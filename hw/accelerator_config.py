@@ -7,18 +7,24 @@ more numbers: the width of the off-chip streams, the lanes of the networks, the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .array.row_stationary_config import RowStationaryConfig
 from .config import AcceleratorConfig, config_digest
 from .errors import ConfigError
-from .formats.fixed import FixedPoint
+from .formats import FixedPoint, Float
 from .pe.pe_type import PEType
 from .pe.registry import PE_TYPES
 
-__all__ = ["FILTER_QUEUE_BYTES", "MAX_LANES", "HardwareConfig", "default_lanes"]
+__all__ = [
+    "BANK_KIB", "FILTER_QUEUE_BYTES", "MAX_LANES", "HardwareConfig", "default_lanes", "glb_banks",
+    "requantizes",
+]  # fmt: skip
 
 FILTER_QUEUE_BYTES = 8192
 """The part of the global buffer that queues filters [byte]."""
+BANK_KIB = 4
+"""Size of a bank of the global buffer unless asked for another [KiB]."""
 MAX_LANES = 4
 """Lanes of a network unless asked for more: each costs a comparison in every row."""
 
@@ -26,6 +32,18 @@ MAX_LANES = 4
 def default_lanes(row_bits: int, word_bits: int) -> int:
     """Return the lanes of a network: a power of two, at most `MAX_LANES` and the words of a row."""
     return 1 << min(MAX_LANES, max(1, row_bits // word_bits)).bit_length() - 1
+
+
+def glb_banks(glb_kib: Any, bank_kib: int = BANK_KIB) -> Any:
+    """Return the banks that hold ifmap tiles and psums, for a number or an array; what is left over
+    is not used."""
+    return (glb_kib * 1024 - FILTER_QUEUE_BYTES) // (bank_kib * 1024)
+
+
+def requantizes(kind: PEType) -> bool:
+    """Return whether psums can leave as activations: integers or floating point, one to a word."""
+    numbers = isinstance(kind.activation, FixedPoint | Float)
+    return numbers and kind.lanes == 1 and not kind.scaling
 
 
 def _power_of_two(value: object) -> bool:
@@ -44,7 +62,7 @@ class HardwareConfig:
     """Filter words that enter the array in one cycle; None is `default_lanes`."""
     ifmap_lanes: int | None = None
     """Ifmap words that enter the array in one cycle; None is `default_lanes`."""
-    bank_kib: int = 4
+    bank_kib: int = BANK_KIB
     """Size of a bank of the global buffer [KiB], a power of two up to 1024."""
     memory_latency: int = 1
     """Cycles from an address to the data of a memory, 1 to 16."""
@@ -114,7 +132,7 @@ class HardwareConfig:
     @property
     def banks(self) -> int:
         """Banks that hold ifmap tiles and psums; what is left over is not used."""
-        return (self.design.glb_kib * 1024 - FILTER_QUEUE_BYTES) // (self.bank_kib * 1024)
+        return int(glb_banks(self.design.glb_kib, self.bank_kib))
 
     @property
     def queue_rows(self) -> int:
@@ -155,9 +173,8 @@ class HardwareConfig:
 
     @property
     def requantizes(self) -> bool:
-        """Whether psums can leave as activations: integers, one to a word."""
-        kind = self.kind
-        return isinstance(kind.activation, FixedPoint) and kind.lanes == 1 and not kind.scaling
+        """Whether psums can leave as activations."""
+        return requantizes(self.kind)
 
     @property
     def rows_per_output(self) -> int:

@@ -25,10 +25,11 @@ from .accelerator_counts import AcceleratorCounts, accelerator_counts
 from .array.row_stationary_layer import Codes, LayerPasses, Step
 from .array.row_stationary_pass import ArrayPass
 from .errors import ConfigError
-from .formats.fixed import FixedPoint
+from .formats import FixedPoint, Float
 from .layer import Layer
 from .mapping import Mapping
 from .pe.golden import to_signed
+from .shell.float_requantizer import requantize_float
 from .shell.registers import register_map
 from .shell.requantizer import requantize
 
@@ -72,18 +73,9 @@ class LayerProgram:
         where = f"layer {layer.name!r} on {config.name}"
         if layer.n % k.n:
             raise ConfigError(f"{where}: n = {k.n} images must divide the batch of {layer.n}")
-        passes = self.passes  # checks the mapping against the array
+        self.array_pass.check(config.array)
         if self.requantization is not None:
-            if not config.requantizes:
-                raise ConfigError(
-                    f"{where}: {config.design.pe.pe_type} cannot requantize, its activations are "
-                    f"not single integers; leave psums as they are"
-                )
-            most = min(63, config.design.pe.psum_width + 16)
-            if self.requantization.shift > most:
-                raise ConfigError(
-                    f"{where}: shift must be at most {most}, not {self.requantization.shift}"
-                )
+            self._check_requantization(where, self.requantization)
         need = self.tile_banks + self.psum_banks
         if need > config.banks:
             raise ConfigError(
@@ -99,7 +91,22 @@ class LayerProgram:
         for what, value in counters.items():
             if value > 1 << 16:
                 raise ConfigError(f"{where}: {what} must be at most 65536, not {value}")
-        del passes
+
+    def _check_requantization(self, where: str, rule: Requantization) -> None:
+        config = self.config
+        pe_type, most = config.design.pe.pe_type, min(63, config.design.pe.psum_width + 16)
+        if not config.requantizes:
+            raise ConfigError(
+                f"{where}: {pe_type} cannot requantize, its activations are not single integers "
+                f"or floating-point numbers; leave psums as they are"
+            )
+        if isinstance(config.kind.activation, Float) and (rule.scale, rule.shift) != (1, 0):
+            raise ConfigError(
+                f"{where}: scale and shift of {pe_type} must be 1 and 0, as floating point is "
+                f"only rounded, not {rule.scale} and {rule.shift}"
+            )
+        if rule.shift > most:
+            raise ConfigError(f"{where}: shift must be at most {most}, not {rule.shift}")
 
     @cached_property
     def passes(self) -> LayerPasses:
@@ -235,7 +242,7 @@ class LayerProgram:
         first_psum = (2 if self.double else 1) * self.tile_banks * bank_rows
         first_bias = first_psum + self.block_rows
         requantization = self.requantization or Requantization()
-        values = {
+        return {
             f"pass_{name}": value
             for name, value in of_pass.items()
             if name not in ("load_filters", "accumulate")
@@ -278,7 +285,6 @@ class LayerProgram:
             "scale": requantization.scale,
             "shift": requantization.shift,
         }
-        return values
 
     def writes(self) -> list[tuple[int, int]]:
         """Return the host's writes (address, data) that set up and start the layer."""
@@ -386,6 +392,8 @@ class LayerProgram:
         if rule is None:
             return psum & (1 << width) - 1
         activation = self.config.kind.activation
+        if isinstance(activation, Float):
+            return requantize_float(psum, activation, relu=rule.relu)
         assert isinstance(activation, FixedPoint)
         value = to_signed(psum & (1 << width) - 1, width)
         return requantize(value, activation, scale=rule.scale, shift=rule.shift, relu=rule.relu)
@@ -452,9 +460,9 @@ class LayerProgram:
         """Yield the first pass of each tile."""
         k = self.mapping
         for step in self.passes.steps():
-            if step.filters % k.m == 0 and step.image % k.n == 0:
-                if not (self.keep_tile and step.filters):
-                    yield step
+            first = step.filters % k.m == 0 and step.image % k.n == 0
+            if first and not (self.keep_tile and step.filters):
+                yield step
 
     def _beats(self, rows: Iterable[int]) -> list[int]:
         size = self.config.off_chip_bits

@@ -146,7 +146,7 @@ class PsumBuffer(wiring.Component):
             m.submodules[f"entering{x}"] = queue = fifo.SyncFIFO(
                 width=self.psum_bits, depth=self.config.queue_psums
             )
-            group, lane = divmod(x, self.lanes)
+            lane = x % self.lanes
             out = self.to_columns[x]
             m.d.comb += [
                 queue.w_data.eq(landing.rows.payload.word_select(lane, self.psum_bits)),

@@ -7,11 +7,13 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..accelerator_config import HardwareConfig
+from ..formats import Float
 from ..pe.control import PassLayout
 from ..pe.part import Part
 from ..pe.spad import MemoryPort
 from .feeder import Feeder
 from .filter_queue import FilterQueue
+from .float_requantizer import FloatRequantizer
 from .memory import GlobalBuffer
 from .off_chip import Collect, Split
 from .psum_buffer import PsumBuffer
@@ -87,7 +89,11 @@ class Shell(Part):
         return m
 
     def _feed(
-        self, m: Module, registers: RegisterFile, sequencer: Sequencer, buffers: dict[str, object]
+        self,
+        m: Module,
+        registers: RegisterFile,
+        sequencer: Sequencer,
+        buffers: dict[str, FilterQueue | TileBuffer],
     ) -> None:
         layer = registers.layer
         for name, source in buffers.items():
@@ -154,18 +160,23 @@ class Shell(Part):
             finished.ready.eq(sender.rows.ready),
         ]
         if config.requantizes:
-            m.submodules.requantizer = requantizer = Requantizer(config)
+            floats = isinstance(config.kind.activation, Float)
+            requantizer = FloatRequantizer(config) if floats else Requantizer(config)
+            m.submodules.requantizer = requantizer
             codes = len(requantizer.codes.payload)
             m.submodules.packer = packer = Collect(codes, codes * config.rows_per_output)
             connect(m, requantizer.codes, packer.beats)
             m.d.comb += [
-                requantizer.scale.eq(layer.scale),
-                requantizer.shift.eq(layer.shift),
                 requantizer.relu.eq(layer.relu),
                 requantizer.psums.payload.eq(finished.payload.psums),
                 packer.flush.eq(ended & requantizer.empty),
                 packer.rows.ready.eq(sender.rows.ready),
             ]
+            if isinstance(requantizer, Requantizer):
+                m.d.comb += [
+                    requantizer.scale.eq(layer.scale),
+                    requantizer.shift.eq(layer.shift),
+                ]
             with m.If(layer.requantize):
                 m.d.comb += [
                     requantizer.psums.valid.eq(finished.valid),

@@ -19,6 +19,7 @@ from hw.accelerator_config import HardwareConfig
 from hw.array.row_stationary_golden import run_layer
 from hw.config import AcceleratorConfig, PEConfig
 from hw.errors import ConfigError
+from hw.formats import Float
 from hw.layer import Layer
 from hw.layer_program import LayerProgram, Requantization
 from hw.shell.registers import write_layout
@@ -67,8 +68,11 @@ def random_program(config: HardwareConfig, layer: Layer, dice: random.Random) ->
     while True:
         bias = dice.random() < 0.3
         passes = random_mapping(layer, config.array, dice, bias=bias)
+        floats = isinstance(config.kind.activation, Float)
         rule = Requantization(
-            scale=dice.getrandbits(16), shift=dice.randint(0, 30), relu=dice.random() < 0.5
+            scale=1 if floats else dice.getrandbits(16),
+            shift=0 if floats else dice.randint(0, 30),
+            relu=dice.random() < 0.5,
         )
         try:
             return LayerProgram(
