@@ -56,7 +56,7 @@ class HardwareConfig:
 
     design: AcceleratorConfig
     """The design point; `glb_bytes_per_cycle` must be a power of two."""
-    off_chip_bytes: int = 16
+    off_chip_bytes: int = 8
     """Width of each off-chip stream [byte], a power of two up to 256."""
     filter_lanes: int | None = None
     """Filter words that enter the array in one cycle; None is `default_lanes`."""
@@ -79,6 +79,11 @@ class HardwareConfig:
         ):
             if not _power_of_two(value) or value > most:
                 raise ConfigError(f"{name} must be a power of two up to {most}, not {value!r}")
+        if self.off_chip_bytes > self.design.glb_bytes_per_cycle:
+            raise ConfigError(
+                f"off_chip_bytes must be at most glb_bytes_per_cycle = "
+                f"{self.design.glb_bytes_per_cycle}, not {self.off_chip_bytes}"
+            )
         for name, low, high in (("memory_latency", 1, 16), ("psum_queue", 2, 1024)):
             value = getattr(self, name)
             if value is None and name == "psum_queue":

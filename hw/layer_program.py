@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from .layer import Layer
 from .mapping import Mapping
 from .pe.golden import to_signed
 from .shell.float_requantizer import requantize_float
-from .shell.registers import register_map
+from .shell.registers import LayerLayout, register_map
 from .shell.requantizer import requantize
 
 __all__ = ["LayerProgram", "Requantization"]
@@ -83,14 +84,12 @@ class LayerProgram:
                 f"{self.block_rows + self.bias_rows} rows of psums and bias in {self.psum_banks} "
                 f"banks must fit the {config.banks} banks of {config.bank_rows} rows"
             )
-        counters = {
-            "groups": layer.groups, "blocks of filters": self.blocks, "spots": self.spots,
-            "sum steps": self.sums, "images": k.n, "rows of psums of a position":
-            self.position_rows,
-        }  # fmt: skip
-        for what, value in counters.items():
-            if value > 1 << 16:
-                raise ConfigError(f"{where}: {what} must be at most 65536, not {value}")
+        widths = {name: field.width for name, field in LayerLayout(config)}
+        for name, value in self.registers().items():
+            if value >> widths[name]:
+                raise ConfigError(
+                    f"{where}: register {name} has {widths[name]} bits, too few for {value}"
+                )
 
     def _check_requantization(self, where: str, rule: Requantization) -> None:
         config = self.config
@@ -472,24 +471,38 @@ class LayerProgram:
             for at in range(0, self.config.row_bits, size)
         ]
 
+    def count_arguments(self) -> dict[str, Any]:
+        """Return what `accelerator_counts` wants to know besides the layer."""
+        config, k, pe = self.config, self.mapping, self.config.design.pe
+        array, output = config.array, config.psums_per_row * self.code_bits
+        return {
+            "rows": array.rows,
+            "cols": array.cols,
+            "row_bits": config.row_bits,
+            "row_cycles": config.row_bits // config.off_chip_bits,
+            "banks": config.banks,
+            "bank_rows": config.bank_rows,
+            "queue_rows": config.queue_rows,
+            "filter_lanes": array.filter_lanes,
+            "ifmap_lanes": array.ifmap_lanes,
+            "weight_bits": config.kind.weight.bits,
+            "activation_bits": config.kind.activation.bits,
+            "psum_bits": pe.psum_width,
+            "ifmap_spad": pe.ifmap_spad,
+            "interval": pe.psum_interval(k.p),
+            "write_stage": pe.write_stage,
+            "link_cycles": array.link_cycles,
+            "memory_latency": config.memory_latency,
+            **{name: getattr(k, name) for name in "mnepqrt"},
+            "terms": self.terms,
+            "bias": self.bias,
+            "psum_queue": config.queue_psums,
+            "output_row_bits": None if self.requantization is None else output,
+        }
+
     def counts(self) -> AcceleratorCounts:
         """Return cycles and traffic as the closed forms have them."""
-        config, k, pe = self.config, self.mapping, self.config.design.pe
-        array = config.array
-        output = config.psums_per_row * self.code_bits
-        return accelerator_counts(
-            self.layer, rows=array.rows, cols=array.cols, row_bits=config.row_bits,
-            row_cycles=config.row_bits // config.off_chip_bits, banks=config.banks,
-            bank_rows=config.bank_rows, queue_rows=config.queue_rows,
-            filter_lanes=array.filter_lanes, ifmap_lanes=array.ifmap_lanes,
-            weight_bits=config.kind.weight.bits, activation_bits=config.kind.activation.bits,
-            psum_bits=pe.psum_width, ifmap_spad=pe.ifmap_spad, interval=pe.psum_interval(k.p),
-            write_stage=pe.write_stage, link_cycles=array.link_cycles,
-            memory_latency=config.memory_latency, m=k.m, n=k.n, e=k.e, p=k.p, q=k.q, r=k.r,
-            t=k.t, terms=self.terms, bias=self.bias,
-            psum_queue=config.queue_psums,
-            output_row_bits=None if self.requantization is None else output,
-        )  # fmt: skip
+        return accelerator_counts(self.layer, **self.count_arguments())
 
 
 def _pack(words: Sequence[int], bits: int) -> int:

@@ -101,7 +101,7 @@ def test_random_layers_where_everything_binds(tmp_path: Path) -> None:
 
 SHAPES = {
     "one PE": {"rows": 1, "cols": 1},
-    "wide": {"rows": 2, "cols": 5, "port": 8, "off_chip_bytes": 8},
+    "wide": {"rows": 2, "cols": 5, "port": 8},
     "high": {"rows": 5, "cols": 2, "port": 64, "off_chip_bytes": 32},
     "one tile": {"glb_kib": 16, "off_chip_bytes": 4},
     "slow streams": {"port": 64, "off_chip_bytes": 4},
