@@ -115,10 +115,12 @@ class RowStationaryArray(wiring.Component):
                 m.d.sync += Cat(tags, rest).eq(chain)
             chain = Cat(tags, rest)
             for name, entry in entries.items():
-                words = row_words(m, entry.words, tags[name], f"row{y}_{name}")
+                words, kept = row_words(m, entry, tags[name], f"row{y}_{name}")
                 for node in row:
                     m.d.comb += [
                         getattr(node, f"{name}_words").eq(words),
+                        getattr(node, f"{name}_kept").eq(kept),
+                        getattr(node, f"{name}_moves").eq(entry.moves),
                         getattr(node, f"{name}_take").eq(entry.take),
                     ]
             for node in row:

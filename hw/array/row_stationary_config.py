@@ -83,6 +83,11 @@ class RowStationaryConfig:
         )
         return data.ArrayLayout(word, self.filter_lanes if filters else self.ifmap_lanes)
 
+    def kept(self, network: str) -> data.ArrayLayout:
+        """Return what a row keeps of a beat for its PEs: words without tags."""
+        words = self.words(network)
+        return data.ArrayLayout(words.elem_shape["word"].shape, words.length)
+
     def beat(self, network: str) -> data.StructLayout:
         """Return what enters a network in one cycle; `last` marks the last beat of a pass."""
         return data.StructLayout({"words": self.words(network, decoded=False), "last": 1})

@@ -30,9 +30,9 @@ from .row_stationary_pass import ArrayPass
 
 __all__ = ["ceil_div", "cycles", "pass_cycles", "waiting", "waiting_bound"]
 
-_START = 5
+_START = 6
 """Cycles from a configuration to the first issue slot, and from the last psum to the next pass."""
-_LOADED = 3
+_LOADED = 4
 """Cycles from the first filter beat to its PE, and from the last filter to the ifmap network."""
 _ROOM = 2
 """Cycles from the death of a word in a PE to the first use of the word that takes its place."""

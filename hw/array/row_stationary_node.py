@@ -1,6 +1,6 @@
 """A node of the row-stationary array: one PE, its two network inputs, its link, its set-up.
 
-A network hands every node of a row all lanes of a beat; the node listens to one lane and takes a
+A network shows every node of a row all lanes of a beat; the node listens to one lane and takes a
 word whose column tag is its own into an input register, so that a PE that is busy for a cycle holds
 up nobody.  A beat is taken by all its targets in the same cycle: `blocked` says that this one
 cannot yet.
@@ -43,7 +43,9 @@ class Node(Part):
         ports: dict[str, wiring.Member] = {}
         for network in ("filter", "ifmap"):
             ports |= {
-                f"{network}_words": In(config.words(network)),  # after the row
+                f"{network}_words": In(config.words(network)),  # at the entry, after the row
+                f"{network}_kept": In(config.kept(network)),  # at the row
+                f"{network}_moves": In(1),
                 f"{network}_take": In(1),
                 f"{network}_blocked": Out(1),
             }
@@ -95,18 +97,25 @@ class Node(Part):
     def _input(self, m: Module, network: str, setup: Signal) -> Value:
         """Connect one network; return whether a word waits for the PE."""
         port = getattr(self.pe, network)
-        word = Array(getattr(self, f"{network}_words"))[setup[f"{network}_lane"]]
-        hit = setup.active & word.there & (word.col == setup[f"{network}_col"])
+        lane = setup[f"{network}_lane"]
+        word = Array(getattr(self, f"{network}_words"))[lane]
+        kept = Array(getattr(self, f"{network}_kept"))[lane]
+        hit = Signal(name=f"{network}_hit")  # the beat at the row has a word for this node
         waits = Signal(name=f"{network}_waits")
-        held = Signal(len(word.word), name=f"{network}_word", reset_less=True)
+        held = Signal(len(kept), name=f"{network}_word", reset_less=True)
         free = ~waits | port.ready
+        take = getattr(self, f"{network}_take")
         m.d.comb += [
             getattr(self, f"{network}_blocked").eq(hit & ~free),
             port.valid.eq(waits),
             port.payload.eq(held),
         ]
-        with m.If(hit & getattr(self, f"{network}_take")):
-            m.d.sync += [held.eq(word.word), waits.eq(1)]
+        with m.If(getattr(self, f"{network}_moves")):
+            m.d.sync += hit.eq(setup.active & word.there & (word.col == setup[f"{network}_col"]))
+        with m.Elif(take):
+            m.d.sync += hit.eq(0)
+        with m.If(hit & take):
+            m.d.sync += [held.eq(kept), waits.eq(1)]
         with m.Elif(port.ready):
             m.d.sync += waits.eq(0)
         return waits
