@@ -54,6 +54,7 @@ tools: $(READY)
 	@missing=""; \
 	command -v iverilog >/dev/null || missing="$$missing iverilog"; \
 	command -v sta >/dev/null || missing="$$missing opensta"; \
+	[ -z "$(COMPILES)" ] || command -v c++ >/dev/null || missing="$$missing g++"; \
 	[ -e /usr/share/qflow/tech/osu018/osu018_stdcells.lib ] || missing="$$missing qflow-tech-osu018"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq $$missing; \
@@ -83,6 +84,9 @@ lint: $(READY_DEV)
 	@$(VENV)/bin/ruff format --check --quiet
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-cache
+
+# Verilator writes C++.
+test test-long: COMPILES := yes
 
 test: tools lint
 	@$(PY) -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)

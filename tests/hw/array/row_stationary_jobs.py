@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import random
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from flows.errors import ToolMissing
 from flows.simulation import run_bench
 from hw.array.row_stationary import RowStationaryArray, array_modules
 from hw.array.row_stationary_config import RowStationaryConfig
@@ -81,27 +81,41 @@ def layer_job(config: RowStationaryConfig, words: PassWords) -> dict:
 
 
 @functools.lru_cache(maxsize=4)
-def _verilog(config: RowStationaryConfig) -> tuple[str, str]:
+def array_verilog(config: RowStationaryConfig) -> tuple[str, str]:
+    """Return the array's top module and its Verilog, with models of its memories."""
     array = RowStationaryArray(config)
     top, modules = array_modules(array)
     return top, start_processes("\n".join(modules.values())) + memory_models(array.node)
 
 
-def simulate(
+def run_jobs(
     config: RowStationaryConfig,
     jobs: list[dict],
     folder: Path,
     *,
     chance: float = 1.0,
     seed: int = 1,
-) -> list[Counted]:
-    """Run passes in Icarus; `chance` is that of each stream to go on in a cycle, 1 never stalls."""
-    if shutil.which("iverilog") is None:
-        pytest.skip("iverilog is not installed (apt-get install iverilog)")
-    top, verilog = _verilog(config)
+    simulator: str = "icarus",
+    bench: str = BENCH,
+) -> list:
+    """Run a bench with passes; return what it wrote.
+
+    `chance` is that of each stream to go on in a cycle, 1 never stalls.
+    """
+    top, verilog = array_verilog(config)
     job, result = (folder / "job.json").resolve(), (folder / "result.json").resolve()
     columns = {"columns": config.cols, "chance": chance, "seed": seed, "passes": jobs}
     job.write_text(json.dumps(columns))
     settings = {"ARRAY_JOB": str(job), "ARRAY_RESULT": str(result)}
-    assert run_bench(verilog, top, BENCH, BUILD, settings=settings) == 1
-    return [Counted(**item) for item in json.loads(result.read_text())]
+    try:
+        run_bench(verilog, top, bench, BUILD, settings=settings, simulator=simulator)
+    except ToolMissing as error:
+        pytest.skip(str(error))
+    return json.loads(result.read_text())
+
+
+def simulate(
+    config: RowStationaryConfig, jobs: list[dict], folder: Path, **how: object
+) -> list[Counted]:
+    """Run passes one after the other, each from rest to rest; keywords as for `run_jobs`."""
+    return [Counted(**item) for item in run_jobs(config, jobs, folder, **how)]

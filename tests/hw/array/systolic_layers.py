@@ -8,7 +8,7 @@ import random
 from hw.layer import Layer
 from hw.pe.pe_type import PEType
 
-__all__ = ["LAYERS", "TINY", "in_numbers", "random_layer"]
+__all__ = ["LARGER", "LAYERS", "TINY", "in_numbers", "random_layer"]
 
 
 def _layer(name: str, c: int, size: tuple[int, int], m: int, r: int, s: int, **more: int) -> Layer:
@@ -32,6 +32,13 @@ LAYERS = (
     _layer("batch", 2, (3, 3), 3, 2, 2, n=3),
     _layer("one product", 1, (1, 1), 1, 1, 1),
     _layer("row filter", 2, (1, 9), 3, 1, 4, stride=2),
+)
+
+LARGER = (
+    _layer("3x3, 12 channels", 12, (11, 10), 10, 3, 3, padding=1),
+    _layer("5x5 stride 2", 3, (15, 12), 9, 5, 5, padding=2, stride=2),
+    _layer("1x1, 24 channels", 24, (9, 7), 17, 1, 1, n=2),
+    _layer("fully connected, 50 to 30", 50, (1, 1), 30, 1, 1),
 )
 
 TINY = _layer("tiny", 2, (3, 3), 3, 2, 2, padding=1, stride=2)

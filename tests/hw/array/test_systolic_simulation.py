@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from tabulate import tabulate
 
+from flows.errors import ToolMissing
 from flows.simulation import run_bench
 from hw.array.systolic import DATAFLOWS, SystolicConfig
 from hw.array.systolic_array import systolic_modules
@@ -25,7 +26,7 @@ from hw.layer import Layer
 from hw.pe.registry import PE_TYPES
 from hw.verilog import start_processes
 
-from .systolic_layers import LAYERS, TINY, in_numbers, random_layer
+from .systolic_layers import LARGER, LAYERS, TINY, in_numbers, random_layer
 
 BUILD = Path("build/sim")
 SYSTOLIC_TYPES = sorted(name for name, kind in PE_TYPES.items() if kind.scaling is None)
@@ -45,10 +46,13 @@ def systolic(dataflow: str, pe_type: str, rows: int, cols: int, **pe: Any) -> Sy
 
 
 def simulate(
-    config: SystolicConfig, layers: Sequence[Layer], table: Path, seed: int = 1, **settings: Any
+    config: SystolicConfig,
+    layers: Sequence[Layer],
+    table: Path,
+    seed: int = 1,
+    simulator: str = "icarus",
+    **settings: Any,
 ) -> None:
-    if shutil.which("iverilog") is None:
-        pytest.skip("iverilog is not installed (apt-get install iverilog)")
     top, modules = systolic_modules(config)
     jobs = [
         {
@@ -66,8 +70,11 @@ def simulate(
     }
     verilog = start_processes("\n".join(modules.values()))
     bench = "tests.hw.array.systolic_bench"
-    passed = run_bench(verilog, top, bench, BUILD, settings={"SYSTOLIC_JOB": json.dumps(job)})
-    assert passed == 2
+    environment = {"SYSTOLIC_JOB": json.dumps(job)}
+    try:
+        assert run_bench(verilog, top, bench, BUILD, settings=environment, simulator=simulator) == 2
+    except ToolMissing as error:
+        pytest.skip(str(error))
     rows = json.loads((table / "table.json").read_text())
     assert [row[0] for row in rows] == [layer.name for layer in layers]
     print(f"\n{top} {settings or ''}")
@@ -119,6 +126,14 @@ ARRAYS = {
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
 def test_arrays(dataflow: str, array: str, tmp_path: Path) -> None:
     simulate(systolic(dataflow, "int8", **ARRAYS[array]), LAYERS, tmp_path, bias=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+@pytest.mark.parametrize("name", ["int8", "lightpe1", "bf16"])
+def test_large_arrays(dataflow: str, name: str, tmp_path: Path) -> None:
+    layers = [*LAYERS, *LARGER]
+    simulate(systolic(dataflow, name, 8, 8), layers, tmp_path, simulator="verilator", bias=True)
 
 
 @pytest.mark.long
