@@ -171,16 +171,19 @@ def accelerator_counts(
     enters = psum_rows * (of_array.passes - (0 if bias else finals))
     leaves = psum_rows * (of_array.passes - finals)
 
-    # The array, where psums hold it up: passes of the first, of a middle and of the last sum step.
+    # Where psums hold the array up: passes of the first, of a middle and of the last sum step.
     window = (q + scale_words) * layer.s * terms * interval
     chains = ceil_div(t, sets_beside) * pieces
     period = np.maximum(window, chains * p)
     pass_cycles = of_array.cycles / of_array.passes
-    first = psum_rows * (int(bias) + (sums > 1))
-    middle, last = 2 * psum_rows, psum_rows * (sums > 1)
-    wait = finals * np.maximum(0, first - pass_cycles)
-    wait = wait + (of_array.passes - 2 * finals) * (sums > 2) * np.maximum(0, middle - pass_cycles)
-    wait = wait + finals * np.maximum(0, np.maximum(last, psum_rows * output_cycles) - pass_cycles)
+    enters_first, out = psum_rows * int(bias), psum_rows * output_cycles
+    several = sums > 1
+    first = enters_first + psum_rows * several
+    last = np.maximum(out, np.where(several, psum_rows, enters_first))
+    middles = (of_array.passes - 2 * finals) * (sums > 2)
+    wait = finals * several * np.maximum(0, first - pass_cycles)
+    wait = wait + middles * np.maximum(0, 2 * psum_rows - pass_cycles)
+    wait = wait + finals * np.maximum(0, last - pass_cycles)
     array_cycles = of_array.cycles + np.ceil(wait)
     port = np.where(sums > 2, 2, np.where(sums > 1, 1 + int(bias), int(bias)))
     moves = position_rows * np.maximum(port, output_cycles)

@@ -102,6 +102,7 @@ def test_random_layers_where_everything_binds(tmp_path: Path) -> None:
 SHAPES = {
     "one PE": {"rows": 1, "cols": 1},
     "wide": {"rows": 2, "cols": 5, "port": 8},
+    "wider": {"rows": 3, "cols": 8, "off_chip_bytes": 16},
     "high": {"rows": 5, "cols": 2, "port": 64, "off_chip_bytes": 32},
     "one tile": {"glb_kib": 16, "off_chip_bytes": 4},
     "slow streams": {"port": 64, "off_chip_bytes": 4},
