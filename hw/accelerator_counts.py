@@ -214,11 +214,12 @@ def accelerator_counts(
     end = _END + memory_latency - 1 + (tiles > 1) + row_cycles - 1 + tail
     if output_row_bits is not None:
         end = end + _REQUANTIZING
-    # Half of what could be lost if nothing of it overlapped: measured, and held by the suite.
-    lost = np.where(port_free, 0, of_array.passes * moves)
-    lost = lost + np.where(in_time, 0, tiles * (load_cycles + margin))
+    # A position's rows for each pass that they hold up, half of what streams could cost if nothing
+    # of it overlapped: measured, and held by the suite.
+    waits = np.where(port_free, 0, of_array.passes * moves)
+    lost = np.where(in_time, 0, tiles * (load_cycles + margin))
     lost = lost + np.where(double, 0, (tiles - 1) * tile_cycles)
-    slack = tail + np.ceil(lost / 2)
+    slack = tail + waits + np.ceil(lost / 2)
 
     return AcceleratorCounts(
         array=of_array,
