@@ -27,7 +27,7 @@ from .layer import Layer
 __all__ = ["AcceleratorCounts", "accelerator_counts"]
 
 _END = 3
-_REQUANTIZING = 4
+_REQUANTIZING = 8
 _MARGIN = 4
 
 

@@ -2,8 +2,8 @@
 
 Rounding is to nearest, ties to even.  Beyond the largest number come infinity, where the format has
 one, else the largest number; NaN stays NaN.  ReLU makes every negative psum zero, -0 too.
-`requantize_float` is the golden function.  A pipeline of three stages moves while its last stage
-can, like that of integers.
+`requantize_float` is the golden function.  The pipeline has as many stages as that of integers:
+operand, exponent, distance, shift, rounding, range, special codes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from amaranth.lib.wiring import In, Out
 from ..accelerator_config import HardwareConfig
 from ..formats import BINARY32, Float
 from ..pe.binary32 import unpack
+from .requantizer import STAGES
 
 __all__ = ["FloatRequantizer", "requantize_float"]
 
@@ -47,15 +48,15 @@ class FloatRequantizer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        moves, valid = Signal(), Signal(3)
+        moves, valid = Signal(), Signal(STAGES)
         m.d.comb += [
-            moves.eq(~valid[2] | self.codes.ready),
+            moves.eq(~valid[-1] | self.codes.ready),
             self.psums.ready.eq(moves),
-            self.codes.valid.eq(valid[2]),
+            self.codes.valid.eq(valid[-1]),
             self.empty.eq(valid == 0),
         ]
         with m.If(moves):
-            m.d.sync += valid.eq(Cat(self.psums.valid, valid[:2]))
+            m.d.sync += valid.eq(Cat(self.psums.valid, valid[:-1]))
         size = BINARY32.bits
         codes = [
             self._code(m, self.psums.payload[at : at + size], moves)
@@ -67,7 +68,6 @@ class FloatRequantizer(wiring.Component):
     def _code(self, m: Module, psum: Value, moves: Value) -> Value:
         fmt = self.activation
         dropped = BINARY32.fraction_bits - fmt.fraction_bits
-        parts = unpack(BINARY32, psum)
 
         def registered(value: Value, name: str, shape: object = None) -> Signal:
             held = Signal(len(value) if shape is None else shape, name=name, reset_less=True)
@@ -75,34 +75,37 @@ class FloatRequantizer(wiring.Component):
                 m.d.sync += held.eq(value)
             return held
 
+        parts = unpack(BINARY32, registered(psum, "psum"))
         # How far the exponent lies above (or below) the format's smallest one.
-        above = Signal(signed(10))
-        m.d.comb += above.eq(parts.exponent - (fmt.min_exponent + BINARY32.bias))
-        field = registered(Mux(above < 0, 0, above), "field", 9)
-        most = fmt.fraction_bits + 3  # everything beyond is the same to rounding
-        below = registered(Mux(above < -most, most, Mux(above < 0, -above, 0)), "below", 6)
+        above = registered(parts.exponent - (fmt.min_exponent + BINARY32.bias), "above", signed(10))
         # The last bit tells whether anything was dropped below it.
         low = parts.significand[: max(0, dropped - 2)]
         significand = Cat(low.any() if len(low) else Const(0, 1), parts.significand[len(low) :])
         if dropped < 2:
             significand = Cat(Const(0, 3 - len(low) - dropped), parts.significand)
+        kinds: Value = registered(Cat(parts.sign, parts.infinite, parts.nan), "kinds")
         sig = registered(significand, "significand")
-        kinds = Cat(parts.sign, parts.infinite, parts.nan)
-        first = registered(kinds, "kind")
+
+        field = registered(Mux(above < 0, 0, above), "field", 9)
+        most = fmt.fraction_bits + 3  # everything beyond is the same to rounding
+        below = registered(Mux(above < -most, most, Mux(above < 0, -above, 0)), "below", 6)
+        aligned, kinds = registered(sig, "aligned"), registered(kinds, "kinds3")
 
         gone = Signal(len(sig))
-        m.d.comb += gone.eq(sig & ~(Const(-1, len(sig)) << below)[: len(sig)])
-        shifted = registered((sig >> below) | gone.any(), "shifted", len(sig))
-        exponent, second = registered(field, "exponent"), registered(first, "kind2")
+        m.d.comb += gone.eq(aligned & ~(Const(-1, len(sig)) << below)[: len(sig)])
+        shifted = registered((aligned >> below) | gone.any(), "shifted", len(sig))
+        exponent, kinds = registered(field, "exponent"), registered(kinds, "kinds4")
 
         extra = len(sig) - (BINARY32.fraction_bits + 1 - dropped)  # bits below the last place
         whole, rest = shifted[extra:], shifted[:extra]
         half = 1 << extra - 1
         up = (rest > half) | ((rest == half) & whole[0])
-        code = Signal(10 + fmt.fraction_bits)
-        m.d.comb += code.eq((exponent << fmt.fraction_bits) + whole + up)
+        bits = 10 + fmt.fraction_bits
+        code = registered((exponent << fmt.fraction_bits) + whole + up, "rounded", bits)
+        sign, infinite, nan = registered(kinds, "kinds5")
+
         over = fmt.largest_code if fmt.infinity_code is None else fmt.infinity_code
-        sign, infinite, nan = second
         magnitude = Mux(infinite | (code > fmt.largest_code), over, code[: fmt.bits - 1])
-        number = Mux(sign & self.relu, 0, Cat(magnitude[: fmt.bits - 1], sign))
-        return registered(Mux(nan, fmt.nan_code or 0, number), "code", fmt.bits)
+        number = registered(Cat(magnitude[: fmt.bits - 1], sign), "number", fmt.bits)
+        zero, missing = registered(sign & self.relu, "zero"), registered(nan, "missing")
+        return registered(Mux(missing, fmt.nan_code or 0, Mux(zero, 0, number)), "code", fmt.bits)

@@ -3,23 +3,26 @@
     code = saturate(floor((psum * scale + 2**(shift - 1)) / 2**shift))
 
 with ReLU before saturation, if asked for; shift 0 adds nothing, and a shift is at most the bits of
-psum and scale together.  `requantize` is the golden
-function.  A pipeline of three stages moves while its last stage can.
+psum and scale together.  `requantize` is the golden function.  A pipeline of `STAGES` stages moves
+while its last stage can: the psum, two halves of the product, their sum, rounding, two steps of the
+shift, saturation.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..accelerator_config import HardwareConfig
 from ..formats.fixed import FixedPoint
 
-__all__ = ["Requantizer", "requantize"]
+__all__ = ["STAGES", "Requantizer", "requantize"]
 
 _SCALE_BITS = 16
 _SHIFT_BITS = 6
+STAGES = 7
+"""Cycles from a psum to its code."""
 
 
 def requantize(psum: int, activation: FixedPoint, *, scale: int, shift: int, relu: bool) -> int:
@@ -52,17 +55,17 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         moves = Signal()
-        valid = Signal(3)
+        valid = Signal(STAGES)
         m.d.comb += [
-            moves.eq(~valid[2] | self.codes.ready),
+            moves.eq(~valid[-1] | self.codes.ready),
             self.psums.ready.eq(moves),
-            self.codes.valid.eq(valid[2]),
+            self.codes.valid.eq(valid[-1]),
             self.empty.eq(valid == 0),
         ]
         with m.If(moves):
-            m.d.sync += valid.eq(Cat(self.psums.valid, valid[:2]))
+            m.d.sync += valid.eq(Cat(self.psums.valid, valid[:-1]))
         half = Signal(self.psum_bits + _SCALE_BITS)
-        m.d.comb += half.eq((Const(1, 1) << self.shift) >> 1)
+        m.d.sync += half.eq((Const(1, 1) << self.shift) >> 1)  # long before the first psum
         codes = [
             self._code(m, self.psums.payload[at : at + self.psum_bits].as_signed(), half, moves)
             for at in range(0, len(self.psums.payload), self.psum_bits)
@@ -70,18 +73,28 @@ class Requantizer(wiring.Component):
         m.d.comb += self.codes.payload.eq(Cat(codes))
         return m
 
-    def _code(self, m: Module, psum: Signal, half: Signal, moves: Signal) -> Signal:
-        product = Signal(signed(self.psum_bits + _SCALE_BITS), reset_less=True)
-        shifted = Signal(signed(self.psum_bits + _SCALE_BITS + 1), reset_less=True)
+    def _code(self, m: Module, psum: Value, half: Value, moves: Value) -> Signal:
+        bits = self.psum_bits + _SCALE_BITS
+
+        def registered(value: Value, name: str, width: int) -> Signal:
+            held = Signal(signed(width), name=name, reset_less=True)
+            with m.If(moves):
+                m.d.sync += held.eq(value)
+            return held
+
+        psum, middle = registered(psum, "psum", self.psum_bits), _SCALE_BITS // 2
+        low_half = registered(psum * self.scale[:middle], "low_half", bits)
+        high_half = registered(psum * self.scale[middle:], "high_half", bits)
+        product = registered(low_half + (high_half << middle), "product", bits)
+        rounded = registered(product + half, "rounded", bits + 1)
+        coarse = registered(rounded >> Cat(Const(0, 3), self.shift[3:]), "coarse", bits + 1)
+        shifted = registered(coarse >> self.shift[:3], "shifted", bits + 1)
+
         code = Signal(self.activation.bits, reset_less=True)
         low, high = self.activation.min_int, self.activation.max_int
         floor = Mux(self.relu, 0, Const(low))
         with m.If(moves):
-            m.d.sync += [
-                product.eq(psum * self.scale),
-                shifted.eq((product + half) >> self.shift),
-                code.eq(shifted),
-            ]
+            m.d.sync += code.eq(shifted)
             with m.If(shifted > high):
                 m.d.sync += code.eq(high)
             with m.Elif(shifted < floor):
