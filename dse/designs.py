@@ -1,15 +1,15 @@
 """Design points as arrays: equally long columns, and the scalars their PE type fixes.
 
-What a design can run is decided by the mapping keys (rows, cols, three scratchpads, GLB) and the
-scalars; the two bandwidths decide what is best.  The mapper works on distinct designs only.
-Weights, activations and psums are words here: a word may hold several of them side by side (the
-lanes of a PE type), and layers come in words too (`dse.layer_runs`).
+What a design point leaves open of its hardware follows from it as in `hw.accelerator_config`:
+lanes, rows and banks of the global buffer.  The mapper works on distinct designs only.  Weights,
+activations and psums are words here: a word may hold several of them side by side (the lanes of a
+PE type), and layers come in words too (`dse.layer_runs`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,20 +17,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.accelerator_config import (
+    BANK_KIB,
+    FILTER_QUEUE_BYTES,
+    default_lanes,
+    glb_banks,
+    requantizes,
+)
 from hw.config import AcceleratorConfig, PEConfig
 from hw.pe.registry import PE_TYPES
 
 from .errors import DesignError
 
-__all__ = ["FILTER_BUFFER_BYTES", "MAPPING_KEYS", "DesignArrays", "psum_interval"]
-
-FILTER_BUFFER_BYTES = 8192
-"""Part of the GLB that holds filters on their way to the array [byte]."""
+__all__ = ["MAPPING_KEYS", "DesignArrays", "psum_interval"]
 
 MAPPING_KEYS = ("rows", "cols", "ifmap_spad", "filter_spad", "psum_spad", "glb_kib")
-"""Columns that, with the scalars, decide which mappings a design can run."""
+"""Columns of whole numbers that every design point has."""
 
-_BANDWIDTHS = ("glb_bytes_per_cycle", "dram_bytes_per_cycle")
+_MEMORY = ("memory_latency", "glb_interval")
+_RATES = ("glb_bytes_per_cycle", "dram_bytes_per_cycle")
+_COLUMNS = MAPPING_KEYS + _MEMORY + _RATES
+_MOST_PORT_BYTES = 256
 
 
 def psum_interval(filters: Any, psum_latency: int, macro: bool) -> Any:
@@ -66,41 +73,43 @@ class DesignArrays:  # no slots: the unique mapping keys are cached on the insta
     glb_kib: NDArray[np.int64]
     """Global buffer with its filter buffer [KiB]."""
     glb_bytes_per_cycle: NDArray[np.float64]
-    """Port between GLB and array [byte/cycle]."""
+    """Port of the global buffer, which is one row of it [byte/cycle]."""
     dram_bytes_per_cycle: NDArray[np.float64]
     """Off-chip bandwidth [byte/cycle]."""
+    memory_latency: Any = 1
+    """Cycles from an address of the global buffer to its data; one number is that of all."""
+    glb_interval: Any = 1
+    """Cycles between two accesses of a macro of the global buffer; likewise."""
     weight_bits: int
-    """Stored width of a filter word [bits]."""
+    """Width of a filter word [bits]."""
     activation_bits: int
-    """Stored width of an ifmap word [bits]."""
+    """Width of an ifmap word [bits]."""
     psum_bits: int
-    """Stored width of a psum word, in the PE and in the GLB [bits]."""
+    """Width of a psum word, in the PE and in the GLB [bits]."""
     psum_latency: int = 3
     """Cycles from reading a psum to the cycle in which its new value can be read."""
     macro: bool = False
     """Whether psum scratchpads are single-ported macros."""
-    fill_cycles: int = 4
-    """Cycles in which the pipeline of a PE empties after a pass."""
-    output_bits: int | None = None
-    """What a psum word becomes in DRAM [bits]; None is one ifmap word."""
+    write_stage: int = 3
+    """Pipeline stage of a PE in which a psum leaves."""
+    link_cycles: int = 1
+    """Cycles of a psum from one PE to the next."""
+    requantizes: bool = True
+    """Whether psums leave the accelerator as activations; otherwise they leave as they are."""
     terms: int = 1
     """Filter words and cycles that a weight takes."""
     scale_words: int = 0
     """Words of shared scale after the channels of a column."""
     block: int | None = None
     """Channels that share a scale; None where there are no scales."""
-    loads_overlap: bool = False
-    """Whether loads before a pass cost no cycles (presets of other chips)."""
-    filter_buffer_bytes: int = FILTER_BUFFER_BYTES
-    """Part of the GLB that holds filters [byte]."""
-    bank_bytes: int = 0
-    """Bank of the GLB that ifmap and psums never share [byte]; 0 is no such rule."""
 
     def __post_init__(self) -> None:
         length = np.size(self.rows)
-        for name in MAPPING_KEYS + _BANDWIDTHS:
-            kind = np.float64 if name in _BANDWIDTHS else np.int64
+        for name in _COLUMNS:
+            kind = np.float64 if name in _RATES else np.int64
             given = np.asarray(getattr(self, name))
+            if name in _MEMORY and not given.ndim:
+                given = np.full(length, given)
             values = np.ascontiguousarray(given, dtype=kind)
             if values.ndim != 1 or values.size != length:
                 raise DesignError(
@@ -167,70 +176,86 @@ class DesignArrays:  # no slots: the unique mapping keys are cached on the insta
     def scalars_of(pe: PEConfig) -> dict[str, Any]:
         """Return the scalars that a PE point fixes, by field name."""
         pe_type = PE_TYPES[pe.pe_type]
-        activation_bits = pe_type.activation.storage_bits
-        scaling = pe_type.scaling
+        scaling, accumulator = pe_type.scaling, pe_type.accumulator
         return {
-            "weight_bits": pe_type.weight.storage_bits,
-            "activation_bits": activation_bits,
+            "weight_bits": pe_type.weight.bits,
+            "activation_bits": pe_type.activation.bits,
             "psum_bits": pe.psum_width,
-            "output_bits": pe_type.filter_lanes * activation_bits // pe_type.channel_lanes,
             "scale_words": scaling.words if scaling else 0,
             "block": scaling.block if scaling else None,
             "psum_latency": pe.psum_latency,
             "macro": pe.psum_spad_kind == "macro",
-            "fill_cycles": pe.pipeline_stages,
+            "write_stage": pe.write_stage,
+            "link_cycles": accumulator.stages if accumulator else 1,
+            "requantizes": requantizes(pe_type),
         }
 
     def select(self, index: Any) -> DesignArrays:
         """Return the designs at `index` (integers, slice or boolean mask)."""
-        changed = {name: getattr(self, name)[index] for name in MAPPING_KEYS + _BANDWIDTHS}
+        changed = {name: getattr(self, name)[index] for name in _COLUMNS}
         return dataclasses.replace(self, **changed)
 
-    @property
-    def ofmap_bits(self) -> int:
-        """What a psum word becomes in DRAM [bits]."""
-        return self.activation_bits if self.output_bits is None else self.output_bits
+    @cached_property
+    def row_bits(self) -> NDArray[np.int64]:
+        """Width of a row of the global buffer [bits]."""
+        return (8 * self.glb_bytes_per_cycle).astype(np.int64)
 
     @cached_property
-    def glb_bits(self) -> NDArray[np.int64]:
-        """Room for ifmap and psums in the GLB [bits]; negative below the filter buffer."""
-        return (self.glb_kib * 1024 - self.filter_buffer_bytes) * 8
+    def has_port(self) -> NDArray[np.bool_]:
+        """Whether the port of the global buffer is one that hardware has, a power of two."""
+        ports = [float(1 << power) for power in range(_MOST_PORT_BYTES.bit_length())]
+        return np.isin(self.glb_bytes_per_cycle, ports)
 
     @cached_property
-    def without_rates(self) -> tuple[DesignArrays, NDArray[np.int64]]:
-        """One design of each distinct mapping key, and the number of each design's.
-
-        Designs stand in the order of falling ifmap scratchpads, here and in the next two.
-        """
-        return self._distinct(())
+    def row_holds_words(self) -> NDArray[np.bool_]:
+        """Whether a row of the global buffer holds a word of each kind."""
+        return self.row_bits >= max(self.weight_bits, self.activation_bits, self.psum_bits)
 
     @cached_property
-    def with_port(self) -> tuple[DesignArrays, NDArray[np.int64]]:
-        """One design of each distinct mapping key and GLB port, and the number of each design's."""
-        return self._distinct(_BANDWIDTHS[:1])
+    def row_cycles(self) -> NDArray[np.float64]:
+        """Cycles in which the off-chip link brings a row of the global buffer."""
+        return np.maximum(1.0, self.glb_bytes_per_cycle / self.dram_bytes_per_cycle)
 
     @cached_property
-    def with_rates(self) -> tuple[DesignArrays, NDArray[np.int64]]:
-        """One design of each mapping key, GLB port and DRAM rate; the number of each design's."""
-        return self._distinct(_BANDWIDTHS)
+    def filter_lanes(self) -> NDArray[np.int64]:
+        """Filter words that enter the array in one cycle."""
+        return _of_values(lambda bits: default_lanes(bits, self.weight_bits), self.row_bits)
 
     @cached_property
-    def port_of_rates(self) -> NDArray[np.int64]:
-        """For each design of `with_rates` its number in `with_port`."""
-        distinct, inverse = self.with_rates
-        out = np.zeros(len(distinct), dtype=np.int64)
-        out[inverse] = self.with_port[1]
-        return out
-
-    def _distinct(self, rates: tuple[str, ...]) -> tuple[DesignArrays, NDArray[np.int64]]:
-        names = [n for n in MAPPING_KEYS if n != "ifmap_spad"] + list(rates)
-        first, inverse = unique_rows([-self.ifmap_spad, *(getattr(self, n) for n in names)])
-        return self.select(first), inverse
+    def ifmap_lanes(self) -> NDArray[np.int64]:
+        """Ifmap words that enter the array in one cycle."""
+        return _of_values(lambda bits: default_lanes(bits, self.activation_bits), self.row_bits)
 
     @cached_property
-    def unique_places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First design of each distinct (rows, cols, GLB), and the number of each design's."""
-        return unique_rows([self.rows, self.cols, self.glb_kib])
+    def psums_per_row(self) -> NDArray[np.int64]:
+        """Psums of neighbouring columns that a row holds."""
+        return np.minimum(self.row_bits // self.psum_bits, self.cols)
+
+    @cached_property
+    def banks(self) -> NDArray[np.int64]:
+        """Banks that hold ifmap tiles and psums; may be negative."""
+        return np.asarray(glb_banks(self.glb_kib))
+
+    @cached_property
+    def bank_rows(self) -> NDArray[np.int64]:
+        """Rows of a bank."""
+        return 8 * 1024 * BANK_KIB // self.row_bits
+
+    @cached_property
+    def queue_rows(self) -> NDArray[np.int64]:
+        """Rows of the filter queue."""
+        return 8 * FILTER_QUEUE_BYTES // self.row_bits
+
+    @cached_property
+    def of_rates(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """One design of each distinct point but for its DRAM rate, and the number of each one's."""
+        return unique_rows([getattr(self, n) for n in _COLUMNS if n != "dram_bytes_per_cycle"])
+
+
+def _of_values(function: Callable[[int], int], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the function of each value, which are few."""
+    distinct, number = np.unique(values, return_inverse=True)
+    return np.array([function(int(value)) for value in distinct], dtype=np.int64)[number]
 
 
 def unique_rows(columns: list[NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

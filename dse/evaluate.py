@@ -34,7 +34,7 @@ __all__ = ["main"]
 
 _COUNTS = (
     "active_pes slots filter_loads ifmap_loads psum_passes glb_read_bytes glb_write_bytes "
-    "dram_read_bytes dram_write_bytes compute_cycles glb_cycles dram_cycles fill_cycles"
+    "dram_read_bytes dram_write_bytes setup_cycles array_cycles off_chip_cycles fill_cycles"
 )
 
 

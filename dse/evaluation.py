@@ -1,12 +1,12 @@
 """Area, latency and energy of a whole accelerator on a network, for many design points at once.
 
-area    = PEs + global buffer
+area    = PEs + overhead of the array + global buffer
 latency = sum over layers of cycles (`dse.performance`), at the PE's own best clock
 energy  = sum over actions of their number times their energy, plus leakage times latency
 
 Every cycle of every PE is either a slot with products of words (idle lanes cost like busy ones) or
-with a word of scale, which costs as much, or an idle cycle; loads, psums and memory accesses come
-on top.
+with a word of scale, which costs as much, or an idle cycle; loads, psums, words on the networks and
+memory accesses come on top.  What the array costs beside its PEs is an `ArrayOverhead`.
 """
 
 from __future__ import annotations
@@ -35,15 +35,38 @@ from .space import Space
 from .variants import Variant
 from .workloads import Network
 
-__all__ = ["NOT_COUNTED", "ON_CHIP", "Energy", "Evaluation", "LayerCost", "evaluate"]
+__all__ = [
+    "NOT_COUNTED", "NO_OVERHEAD", "ON_CHIP", "ArrayOverhead", "Energy", "Evaluation", "LayerCost",
+    "evaluate",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
 NOT_COUNTED = (
-    "Not counted: the networks between global buffer and PEs and between PEs, wires beyond the "
-    "library's wire-load model, the clock tree, glitches, the array's sequencer, DRAM refresh and "
-    "background power."
+    "Not counted: area and energy of the networks between global buffer and PEs and between PEs "
+    "and of the sequencer (their cycles are), wires beyond the library's wire-load model, the "
+    "clock tree, glitches, DRAM refresh and background power."
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayOverhead:
+    """What an array costs beside its PEs: networks, links, control; arrays of shape (points,)."""
+
+    area_um2: Any = 0.0
+    leakage_uw: Any = 0.0
+    filter_word_pj: Any = 0.0
+    """A filter word sent over its network to all PEs that hold it."""
+    ifmap_word_pj: Any = 0.0
+    """An ifmap word sent over its network to all PEs that use it."""
+    psum_word_pj: Any = 0.0
+    """A psum that enters or leaves a column."""
+    link_pj: Any = 0.0
+    """A psum added in a link and passed on."""
+
+
+NO_OVERHEAD = ArrayOverhead()
+"""Arrays whose overhead is not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +78,7 @@ class Energy:
     scratchpads_pj: Array
     """Scratchpads: reads and writes of slots, and loads."""
     control_pj: Array
-    """Control parts in slots, and whole PEs in clocked cycles without one."""
+    """Control parts in slots, whole PEs in clocked cycles without one, and the array's networks."""
     glb_pj: Array
     leakage_pj: Array
     """PEs and global buffer over the latency."""
@@ -143,6 +166,7 @@ def evaluate(
     model: PPAModel,
     sram: SramModel,
     dram: DramKind,
+    overhead: ArrayOverhead = NO_OVERHEAD,
     keep_layers: bool = False,
     cache: Path | None = None,
 ) -> tuple[Evaluation, list[LayerCost]]:
@@ -152,7 +176,7 @@ def evaluate(
     ----------
     variant, space, network
         What is evaluated on which points and layers.
-    model, sram, dram
+    model, sram, dram, overhead
         What stands in for the hardware.
     keep_layers
         Return the costs of layers too.
@@ -186,7 +210,7 @@ def evaluate(
     if not runs:
         raise WorkloadError(f"network {network.name!r} must have a filter with a term, not none")
     pes = columns["rows"] * columns["cols"]
-    leakage_uw = pes * pe.leakage_uw + glb.leakage_uw
+    leakage_uw = pes * pe.leakage_uw + overhead.leakage_uw + glb.leakage_uw
     size = len(space)
     cycles, energy = np.zeros(size), Energy(**{f.name: np.zeros(size) for f in fields(Energy)})
     reason = np.zeros(size, dtype=np.int64)
@@ -197,10 +221,8 @@ def evaluate(
         mapping, was_kept = map_layer_cached(run.layer, designs, cache)
         kept += was_kept
         done = layer_performance(run.layer, designs, mapping)
-        # The first word of a layer waits for the pipelined global buffer.
-        layer_cycles = done.cycles + glb.access_cycles(pe.period_ns) - 1
-        spent = _energy(done, layer_cycles, pe, glb, dram, pes, leakage_uw)
-        cycles = cycles + count * layer_cycles
+        spent = _energy(done, pe, overhead, glb, dram, pes, leakage_uw)
+        cycles = cycles + count * done.cycles
         energy = energy + spent.times(count)
         reason = np.where(reason == 0, done.reason, reason)
         if keep_layers:
@@ -210,7 +232,7 @@ def evaluate(
                     count=count,
                     mapping=mapping,
                     performance=done,
-                    cycles=layer_cycles,
+                    cycles=done.cycles,
                     energy=spent,
                 )
             )
@@ -222,7 +244,7 @@ def evaluate(
         kept_mappings=kept,
         period_ns=pe.period_ns,
         cycles=cycles,
-        area_mm2=(pes * pe.area_um2 + glb.area_um2) * 1e-6,
+        area_mm2=(pes * pe.area_um2 + overhead.area_um2 + glb.area_um2) * 1e-6,
         energy=energy,
     )
     return result, layers
@@ -233,8 +255,10 @@ def _designs(variant: Variant, space: Space, pe: PEPPA, glb: Glb) -> DesignArray
     keys: dict[str, Any] = {name: columns[name].astype(np.int64) for name in MAPPING_KEYS}
     return DesignArrays(
         **keys,
-        # A macro whose cycle is longer than the clock's takes a word every few cycles.
-        glb_bytes_per_cycle=columns["glb_bytes_per_cycle"] / glb.interval_cycles(pe.period_ns),
+        glb_bytes_per_cycle=columns["glb_bytes_per_cycle"],
+        # A macro whose cycle is longer than the clock's takes a row every few cycles.
+        memory_latency=glb.access_cycles(pe.period_ns),
+        glb_interval=glb.interval_cycles(pe.period_ns),
         dram_bytes_per_cycle=columns["dram_gb_per_s"] * pe.period_ns,
         **DesignArrays.scalars_of(variant.pe_config()),
     )
@@ -242,22 +266,30 @@ def _designs(variant: Variant, space: Space, pe: PEPPA, glb: Glb) -> DesignArray
 
 def _energy(
     done: LayerPerformance,
-    cycles: Array,
     pe: PEPPA,
+    overhead: ArrayOverhead,
     glb: Glb,
     dram: DramKind,
     pes: Array,
     leakage_uw: Array,
 ) -> Energy:
-    slots = done.slots
+    slots, cycles = done.slots, done.cycles
     dram_bytes = done.dram_read_bytes + done.dram_write_bytes
+    networks_pj = (
+        done.filter_words * overhead.filter_word_pj
+        + done.ifmap_words * overhead.ifmap_word_pj
+        + done.psum_words * overhead.psum_word_pj
+        + done.psum_passes * overhead.link_pj
+    )
     return Energy(
         arithmetic_pj=slots * pe.product_arithmetic_pj + done.psum_passes * pe.psum_pass_pj,
         scratchpads_pj=slots * pe.product_spads_pj
         + done.ifmap_reads * pe.ifmap_read_pj
         + done.filter_loads * pe.filter_load_pj
         + done.ifmap_loads * pe.ifmap_load_pj,
-        control_pj=slots * pe.product_control_pj + (pes * cycles - slots) * pe.idle_pj,
+        control_pj=slots * pe.product_control_pj
+        + (pes * cycles - slots) * pe.idle_pj
+        + networks_pj,
         glb_pj=done.glb_read_bytes * glb.read_pj_per_byte
         + done.glb_write_bytes * glb.write_pj_per_byte,
         # 1 uW for 1 ns is 1 fJ.

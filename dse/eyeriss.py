@@ -19,8 +19,9 @@ from hw.layer import Layer
 from hw.mapping import Mapping
 
 from .designs import DesignArrays
-from .exhaustive import search_mappings
-from .passes import GroupShape, Passes, ceil_div, count_passes
+from .eyeriss_search import search_published
+from .group_shape import GroupShape, ceil_div
+from .passes import Passes, count_passes
 from .rules import active_pes
 from .workloads import load_network
 
@@ -38,8 +39,7 @@ FILTER_WORDS_PER_CYCLE = 4
 def chip_design() -> DesignArrays:
     """Return the chip as one design: what its mapping rules need.
 
-    The filter buffer of 8 KiB lies beside the 100 KiB (25 banks of 4 KiB) of the rules.  Loads and
-    pipeline fill cost nothing here: the published mappings follow from the products alone.  The two
+    The filter buffer of 8 KiB lies beside the 100 KiB (25 banks of 4 KiB) of the rules.  The two
     bandwidths are those of 64-bit links; no rule and no figure of this module uses them.
     """
     one = np.ones(1, dtype=np.int64)
@@ -47,7 +47,6 @@ def chip_design() -> DesignArrays:
         rows=12 * one, cols=14 * one, ifmap_spad=12 * one, filter_spad=224 * one,
         psum_spad=24 * one, glb_kib=108 * one, glb_bytes_per_cycle=np.full(1, 8.0),
         dram_bytes_per_cycle=np.full(1, 8.0), weight_bits=16, activation_bits=16, psum_bits=16,
-        psum_latency=1, fill_cycles=0, loads_overlap=True, bank_bytes=4096,
     )  # fmt: skip
 
 
@@ -61,7 +60,7 @@ def best_mapping(layer: Layer) -> Mapping:
 
     The objective is the published one, which looks at no bandwidth.
     """
-    mapping = search_mappings(layer, chip_design(), "compute", no_idle_filters=True)
+    mapping = search_published(layer, chip_design(), no_idle_filters=True)
     assert mapping is not None  # the layers of this module are known to fit
     return mapping
 
@@ -104,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _print_mappings() -> None:
     full = [(layer, best_mapping(layer)) for layer in chip_layers()]
-    free = [(layer, search_mappings(layer, chip_design(), "compute")) for layer in chip_layers()]
+    free = [(layer, search_published(layer, chip_design())) for layer in chip_layers()]
     print("every pass with all its filters")
     print(_table(full))
     print("\nidle filters allowed, where that changes the mapping")

@@ -1,13 +1,14 @@
 """The mapping heuristic: one good mapping of a layer for each of many design points, vectorised.
 
-Objective: fewest cycles of array, GLB port and DRAM link together, then fewest DRAM bytes, then
-fewest port bytes; or that of the published mappings (`dse.objective`).  The search is factorised
-(docs/mapping.md): strips, images and PE sets (e, n, r, t) are ranked once for each distinct array
-and GLB; they meet scratchpads and bandwidths in `dse.search`; m follows from what the GLB has left.
+Objective: fewest cycles, then fewest rows over the off-chip link, then fewest over the ports of the
+global buffer.  Each design looks at the places of its array (`dse.places`) with several channels
+per PE; everything else of a mapping follows from its scratchpads and its buffer.  An estimate
+(`dse.estimate`) leaves the last few, and the hardware's own closed form chooses among those.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,25 +18,22 @@ from numpy.typing import NDArray
 from hw.layer import Layer
 from hw.mapping import Mapping
 
-from .designs import DesignArrays
+from .designs import DesignArrays, unique_rows
 from .errors import MappingError
-from .objective import Objective, criteria
-from .passes import (
-    GroupShape,
-    Passes,
-    ceil_div,
-    count_passes,
-    filters_in_buffer,
-    floor_div,
-    psum_room_bits,
-)
-from .places import PlaceRanking, rank_places
-from .rules import REASONS
-from .search import Found, SpadTables, Task, fewest_cycles
+from .estimate import Estimate, cycles_of, estimate, fill_in
+from .group_shape import GroupShape
+from .hardware import hardware_counts, layer_cycles
+from .places import Places, all_places, best_places, pad_places
+from .rules import REASONS, unmappable
 
 __all__ = ["MappingArrays", "map_layer"]
 
-_CHUNK = 1 << 13
+_CHUNK = 512
+"""Designs looked at together: arrays stay in the cache."""
+_LINKS = ((2.5, 2), (8.0, 1), (32.0, 2))
+"""Off-chip bandwidths [byte/cycle], and how many of the likely best mappings for each of them the
+hardware's counts decide between; the same for all designs, whatever their own bandwidth."""
+_TOO_SMALL = REASONS.index("global buffer too small")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,142 +67,103 @@ class MappingArrays:
         return cls(**columns, feasible=np.array([True]), reason=np.zeros(1, dtype=np.int8))
 
 
-def map_layer(
-    layer: Layer, designs: DesignArrays, objective: Objective = "latency"
-) -> MappingArrays:
+def map_layer(layer: Layer, designs: DesignArrays) -> MappingArrays:
     """Return a mapping of `layer` for every design; unmappable ones carry a reason code.
 
     The mapping of a design does not depend on the designs beside it.
     """
-    latency = objective == "latency"
-    distinct, inverse = designs.with_port if latency else designs.without_rates
-    table = np.ones((8, len(distinct)), dtype=np.int64)
-    g = GroupShape.of(layer)
-    row = (1 + designs.scale_words) * g.s
-    too_small = (
-        distinct.ifmap_spad < row, distinct.filter_spad < row * designs.terms, distinct.rows < g.r
-    )  # fmt: skip
-    table[7] = np.select(too_small, [1, 2, 3], 4)
-    rest = np.nonzero(table[7] == 4)[0]
-    if rest.size:
-        d = distinct if rest.size == len(distinct) else distinct.select(rest)
-        ranking = rank_places(layer, d)
-        tables = SpadTables.of(g, d, ranking)
-        task = Task(
-            layer=layer, g=g, d=d, key=ranking.key, level=ranking.level,
-            port_rate=d.glb_bytes_per_cycle if latency else np.full(len(d), np.inf),
-            dram_rate=None, limit=np.full(len(d), np.inf),
-        )  # fmt: skip
-        _map_task(task, ranking, tables, objective, rest, table)
-        if latency:
-            columns = _wait_for_dram(layer, designs, task, ranking, tables, rest, table)
-            return _as_arrays(columns)
-    return _as_arrays(table[:, inverse])
+    reason = unmappable(layer, designs)
+    table = np.ones((7, len(designs)), dtype=np.int64)
+    open_ = np.nonzero(reason == 0)[0]
+    reason[open_] = _TOO_SMALL
+    if open_.size:
+        points, rates, point, rate = _by_rate(designs.select(open_))
+        found = np.concatenate(
+            [
+                _map_points(layer, points.select(part), rates[part])
+                for start in range(0, len(points), _CHUNK)
+                for part in [slice(start, start + _CHUNK)]
+            ]
+        )[point, rate]
+        fits = found[:, 0] > 0
+        table[:, open_[fits]] = found[fits].T
+        reason[open_[fits]] = 0
+    columns = dict(zip("mnepqrt", table, strict=True))
+    return MappingArrays(**columns, feasible=reason == 0, reason=reason.astype(np.int8))
 
 
-def _as_arrays(columns: NDArray[np.int64]) -> MappingArrays:
-    reason = columns[7].astype(np.int8)
-    names = dict(zip("mnepqrt", columns[:7], strict=True))
-    return MappingArrays(**names, feasible=reason == 0, reason=reason)
+def _by_rate(d: DesignArrays) -> tuple[DesignArrays, Any, Any, Any]:
+    """Return points without their DRAM rates, and the rates of each, shape (points, most rates).
 
-
-def _wait_for_dram(
-    layer: Layer,
-    designs: DesignArrays,
-    task: Task,
-    ranking: PlaceRanking,
-    tables: SpadTables,
-    rest: Any,
-    table: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Return the columns of all designs: those of `table`, or better ones where DRAM binds.
-
-    A mapping with the fewest cycles of array and port is the best one if the DRAM link takes no
-    longer, or if it already carries the least it can.
+    And for each design its point and the place of its rate.  Rates of points that have fewer are
+    those of its first.
     """
-    g = task.g
-    d, inverse = designs.with_rates
-    parent = designs.port_of_rates
-    least = _least_dram_bytes(layer, g, d)
-    k = dict(zip("mnepqrt", table[:7].astype(np.float64), strict=True))
-    counts = count_passes(g, d, **k)
-    rates = {"port_rate": designs.with_port[0].glb_bytes_per_cycle, "dram_rate": np.inf}
-    cycles, dram, _ = criteria(layer, d, counts, table[2], "latency", **rates)
-    improvable = (table[7] == 0) & (dram > least)
-    waits = dram[parent] / d.dram_bytes_per_cycle
-    bound = np.nonzero(improvable[parent] & (waits > cycles[parent]))[0]
-    out = table[:, parent]
-    if bound.size:
-        place = np.zeros(table.shape[1], dtype=np.int64)
-        place[rest] = np.arange(rest.size)
-        of = place[parent[bound]]
-        again = Task(
-            layer=layer, g=g, d=d.select(bound), key=task.key[of], level=task.level[of],
-            port_rate=task.port_rate[of], dram_rate=d.dram_bytes_per_cycle[bound],
-            limit=waits[bound],
-        )  # fmt: skip
-        _map_task(again, ranking, tables, "latency", bound, out)
-    return out[:, inverse]
+    first, point = d.of_rates  # in the order of arrays, whose designs look at the same places
+    order = np.lexsort((d.dram_bytes_per_cycle, point))
+    starts = np.searchsorted(point[order], np.arange(first.size))
+    rate = np.empty(len(d), dtype=np.int64)
+    rate[order] = np.arange(len(d)) - starts[point[order]]
+    rates = np.tile(d.dram_bytes_per_cycle[order[starts]], (int(rate.max()) + 1, 1)).T
+    rates[point, rate] = d.dram_bytes_per_cycle
+    return d.select(first), rates, point, rate
 
 
-def _least_dram_bytes(layer: Layer, g: GroupShape, d: DesignArrays) -> float:
-    """Return the bytes of the DRAM link if everything crosses it once."""
-    once = Mapping(m=g.m, n=g.n, e=g.e, p=g.m, q=g.c, r=1, t=1)
-    counts = count_passes(g, d, **{name: getattr(once, name) for name in "mnepqrt"})
-    none = {"port_rate": np.inf, "dram_rate": np.inf}
-    return float(criteria(layer, d, counts, g.e, "latency", **none)[1])
+def _map_points(layer: Layer, d: DesignArrays, rates: Any) -> NDArray[np.int64]:
+    """Return the integers m n e p q r t for each design and rate, zeros where none fits."""
+    g = GroupShape.of(layer)
+    found = _best(layer, d, rates, _places_of(g, d, best_places))
+    left = np.nonzero(found[:, 0, 0] == 0)[0]
+    if left.size:
+        some = d.select(left)
+        found[left] = _best(layer, some, rates[left], _places_of(g, some, all_places))
+    return found
 
 
-def _map_task(
-    task: Task,
-    ranking: PlaceRanking,
-    tables: SpadTables,
-    objective: Objective,
-    columns: Any,
-    out: NDArray[np.int64],
-) -> None:
-    """Write the mappings and reason 0 into the `columns` of `out` of designs that have any."""
-    for start in range(0, len(task.d), _CHUNK):
-        piece = slice(start, start + _CHUNK)
-        part = task[piece]
-        found = fewest_cycles(part, ranking, tables)
-        if found.design.size:
-            rows = _complete(part, found, ranking, objective)
-            at = columns[piece][rows[7].astype(np.int64)]
-            out[:7, at] = rows[:7]
-            out[7, at] = 0
+def _places_of(
+    g: GroupShape, d: DesignArrays, places_of_array: Callable[[GroupShape, int, int], Places]
+) -> Places:
+    """Return places of each design, shape (designs, places, 1)."""
+    first, array = unique_rows([d.rows, d.cols])
+    each = [places_of_array(g, int(d.rows[i]), int(d.cols[i])) for i in first]
+    return pad_places(each)[array][:, :, None]
 
 
-def _complete(task: Task, found: Found, ranking: PlaceRanking, objective: Objective) -> Any:
-    """Trim idle sets, choose m and keep the best of each design: rows m n e p q r t and design."""
-    g, d, owner = task.g, task.d, found.design
-    p, q, t = found.p, found.q, found.t
-    n, e, r = (x[found.cand] for x in (ranking.n, ranking.e, ranking.r))
-    r = ceil_div(ceil_div(g.c, q), ceil_div(g.c, q * r))
-    filter_groups = ceil_div(g.m, p * t)
-    t = ceil_div(ceil_div(g.m, p), filter_groups)
-    tile = g.ifmap_bits(n, e, q + d.scale_words, r, d.activation_bits)
-    room = psum_room_bits(d.glb_bits[owner], tile, d.bank_bytes)
-    in_glb = floor_div(room, g.psum_bits(1, n, e, d.psum_bits))
-    in_buffer = filters_in_buffer(g, d)
-    port_rate = task.port_rate[owner]
-    dram_rate = np.inf if task.dram_rate is None else task.dram_rate[owner]
+def _best(layer: Layer, d: DesignArrays, rates: Any, places: Places) -> NDArray[np.int64]:
+    """Return the best mapping of each design for each rate, as `_map_points` does."""
+    mapping = fill_in(GroupShape.of(layer), d, places)
+    last = _last_few(estimate(GroupShape.of(layer), d, mapping), d.glb_bytes_per_cycle)
+    row_cycles = np.maximum(1.0, d.glb_bytes_per_cycle[:, None] / rates)
+    design = np.arange(len(d))[:, None]
+    chosen = {
+        name: np.broadcast_to(getattr(mapping, name), mapping.fits.shape)
+        .reshape(len(d), -1)[design, last]
+        .astype(np.int64)
+        for name in "mnepqrt"
+    }
+    in_spads = mapping.fits.reshape(len(d), -1)[design, last]
+    # axes: design, mapping, rate
+    columns = {name: x[:, :, None] for name, x in chosen.items()}
+    counts = hardware_counts(layer, d, columns, row_cycles[:, None, :])
+    fits = counts.fits & in_spads[:, :, None]
+    cycles = np.where(fits, layer_cycles(d, counts), np.inf)
+    off_chip = counts.filter_rows + counts.ifmap_rows + counts.output_rows
+    port = counts.ifmap_read_rows + counts.psum_read_rows + counts.psum_write_rows
+    keys = [np.broadcast_to(x, cycles.shape) for x in (port, off_chip, cycles)]
+    best = np.lexsort(keys, axis=1)[:, 0]
+    found = np.isfinite(np.take_along_axis(cycles, best[:, None], axis=1))[:, 0]
+    return np.stack([x[design, best] * found for x in chosen.values()], axis=-1)
 
-    def choose(most_m: Any) -> tuple[Any, Passes, tuple[Any, Any, Any]]:
-        most_k = np.where(most_m >= g.m, filter_groups, floor_div(most_m, p * t))
-        blocks = ceil_div(filter_groups, np.clip(most_k, 1, filter_groups))
-        m = np.minimum(ceil_div(filter_groups, blocks) * p * t, g.m)
-        counts = count_passes(g, d, m=m, n=n, e=e, p=p, q=q, r=r, t=t)
-        rates = {"port_rate": port_rate, "dram_rate": dram_rate}
-        return m, counts, criteria(task.layer, d, counts, e, objective, **rates)
 
-    m, counts, (cycles, dram, port) = choose(in_glb)
-    if np.any(np.minimum(p * t, g.m) <= in_buffer):
-        small_m, _, (small_cycles, small, _) = choose(np.minimum(in_glb, in_buffer))
-        use = (small_m <= in_buffer) & (small < dram)
-        cycles, dram = np.where(use, small_cycles, cycles), np.where(use, small, dram)
-        m = np.where(use, small_m, m)
-    order = np.lexsort((counts.slots, port, dram, cycles, owner))
-    ranked = owner[order]
-    first = order[np.concatenate([[True], ranked[1:] != ranked[:-1]])]
-    return np.stack([x[first] for x in (m, n, e, p, q, r, t, owner)])
+def _last_few(costs: Estimate, port: Any) -> Any:
+    """Return the numbers of the best mappings by estimate, shape (designs, mappings)."""
+    count = port.size
+    last = np.empty((count, 0), dtype=np.int64)
+    for link, best in _LINKS:
+        row_cycles = np.maximum(1, port / link).astype(np.float32)[:, None, None]
+        cycles = cycles_of(costs, row_cycles).reshape(count, -1)
+        np.put_along_axis(cycles, last, np.inf, axis=1)
+        for _ in range(best):
+            least = cycles.argmin(axis=1)[:, None]
+            np.put_along_axis(cycles, least, np.inf, axis=1)
+            last = np.append(last, least, axis=1)
+    return last

@@ -25,14 +25,18 @@ from .mapper import MappingArrays, map_layer
 
 __all__ = ["map_layer_cached"]
 
-_SOURCES = ("designs", "mapper", "objective", "passes", "places", "rules", "search")
+_SOURCES = (
+    "dse/designs.py", "dse/estimate.py", "dse/group_shape.py", "dse/hardware.py", "dse/mapper.py",
+    "dse/places.py", "dse/rules.py", "hw/accelerator_config.py", "hw/accelerator_counts.py",
+    "hw/array/row_stationary_counts.py", "hw/array/row_stationary_cycles.py",
+)  # fmt: skip
 _INTEGERS = "mnepqrt"
 
 
 @functools.cache
 def _mapper_digest() -> bytes:
-    folder = Path(__file__).parent
-    return hashlib.sha256(b"".join((folder / f"{s}.py").read_bytes() for s in _SOURCES)).digest()
+    root = Path(__file__).parent.parent
+    return hashlib.sha256(b"".join((root / source).read_bytes() for source in _SOURCES)).digest()
 
 
 def _entry_name(layer: Layer, designs: DesignArrays) -> str:

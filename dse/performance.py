@@ -1,50 +1,58 @@
 """Cycles and traffic of one layer on many design points, from their mappings.
 
-Latency is the largest of three terms that double buffering overlaps (array, GLB port, DRAM) plus
-what nothing can hide: the first fill.  Every term is documented in docs/mapping.md.  Infeasible
-designs have NaN everywhere, so that no sum hides them.
+All of it is what `hw.accelerator_counts` says of the hardware, or multiples of that: what happens
+in PEs follows from the words of a pass.  Infeasible designs have NaN everywhere, so that no sum
+hides them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.accelerator_counts import AcceleratorCounts
 from hw.layer import Layer
 
-from .designs import DesignArrays, psum_interval
+from .designs import DesignArrays
 from .errors import DesignError
-from .passes import GroupShape, ceil_div, count_passes, dram_bytes, port_bytes
+from .group_shape import GroupShape
+from .hardware import hardware_counts, layer_cycles
 from .rules import active_pes
 
 if TYPE_CHECKING:
     from .mapper import MappingArrays
 
-__all__ = ["DesignArrays", "LayerPerformance", "layer_performance", "psum_interval"]
+__all__ = ["LayerPerformance", "layer_performance"]
 
 Array = NDArray[np.float64]
+
+_CHUNK = 1 << 13
+"""Designs looked at together: arrays stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPerformance:
-    """What one layer costs: float64 arrays of shape (designs,), NaN where infeasible."""
+    """What one layer costs: float64 arrays of shape (designs,), NaN where infeasible.
+
+    A row is one of the global buffer.
+    """
 
     feasible: NDArray[np.bool_]
     reason: NDArray[np.int8]
     """Index into `dse.rules.REASONS`; 0 where feasible."""
     cycles: Array
-    """Latency [cycles]: the largest of the next three, plus `fill_cycles`."""
-    compute_cycles: Array
-    """Cycles of the array alone."""
-    glb_cycles: Array
-    """Cycles of the port between GLB and array."""
-    dram_cycles: Array
-    """Cycles of the DRAM link."""
+    """Latency [cycles], with the set-up and with waits for macros slower than the clock."""
+    setup_cycles: Array
+    """Cycles to set up the array before the layer."""
+    array_cycles: Array
+    """Cycles of the array's passes, waits for psums included."""
+    off_chip_cycles: Array
+    """Cycles in which the off-chip streams bring words."""
     fill_cycles: Array
-    """First fill, which nothing overlaps."""
+    """Cycles before the first pass computes that nothing overlaps."""
     active_pes: Array
     slots: Array
     """Cycles of PEs with a product of words (of all lanes at a time) or a word of scale; those of
@@ -56,13 +64,25 @@ class LayerPerformance:
     ifmap_loads: Array
     """Ifmap words written into ifmap scratchpads."""
     psum_passes: Array
-    """Psums that leave a PE; a PE takes one in (or begins at zero) for each."""
-    inter_pe_psum_words: Array
-    """Psums that go from one PE to the next, not to the GLB."""
-    busy_pe_cycles: Array
-    """PE-cycles with a slot in use or with a load that nothing overlaps."""
-    idle_pe_cycles: Array
-    """All PEs times `cycles`, less `busy_pe_cycles`."""
+    """Psums that leave a PE; the link beside it adds each to what comes from below, or to zero."""
+    link_words: Array
+    """Psums that go from one PE's link to the next PE's."""
+    filter_words: Array
+    """Filter words sent over the filter network, each to all PEs that hold it."""
+    ifmap_words: Array
+    """Ifmap words sent over the ifmap network, each to all PEs that use it."""
+    psum_words: Array
+    """Psums that enter the array's columns or leave them."""
+    filter_rows: Array
+    """Filter rows that come from off chip into the filter queue, and leave it for the array."""
+    ifmap_rows: Array
+    """Ifmap rows that come from off chip and are written into the banks."""
+    ifmap_read_rows: Array
+    """Ifmap rows read for the array."""
+    psum_read_rows: Array
+    psum_write_rows: Array
+    output_rows: Array
+    """Rows that leave the accelerator."""
     glb_read_bytes: Array
     glb_write_bytes: Array
     dram_read_bytes: Array
@@ -77,64 +97,53 @@ def layer_performance(
         raise DesignError(
             f"mappings must be {len(designs)}, one for each design, not {len(mappings)}"
         )
-    g = GroupShape.of(layer)
-    d = designs
-    m, n, e, p, q, r, t = (getattr(mappings, name).astype(np.float64) for name in "mnepqrt")
-    counts = count_passes(g, d, m=m, n=n, e=e, p=p, q=q, r=r, t=t)
-    active = active_pes(g.r, e, r, t)
-    act, wgt, psum = d.activation_bits / 8, d.weight_bits / 8, d.psum_bits / 8
-
-    dram_read, dram_write = dram_bytes(layer, d, counts, mappings.e)
-    fill = _first_fill(g, d, counts.interval, n, e, p, q, r, t)
-    glb_cycles = port_bytes(d, counts) / d.glb_bytes_per_cycle
-    dram_cycles = (dram_read + dram_write) / d.dram_bytes_per_cycle
-    cycles = np.maximum(np.maximum(counts.compute_cycles, glb_cycles), dram_cycles) + fill
-
-    column = q + d.scale_words
-    positions = counts.passes * active * n * g.f
-    filter_loads = counts.filter_loads * active * p * column * g.s * d.terms
-    window_loads = counts.passes * active * n * column * g.s
-    unhidden = 0.0 if d.loads_overlap else filter_loads + window_loads
-    psum_passes = positions * p
-    busy = counts.slots + unhidden
-    values = {
-        "cycles": cycles,
-        "compute_cycles": counts.compute_cycles,
-        "glb_cycles": glb_cycles,
-        "dram_cycles": dram_cycles,
-        "fill_cycles": fill,
-        "active_pes": active,
-        "slots": counts.slots,
-        "ifmap_reads": positions * column * g.s,
-        "filter_loads": filter_loads,
-        "ifmap_loads": window_loads + (positions - positions / g.f) * column * g.col_step,
-        "psum_passes": psum_passes,
-        "inter_pe_psum_words": psum_passes * (1 - 1 / (g.r * r)),
-        "busy_pe_cycles": busy,
-        "idle_pe_cycles": d.rows * d.cols * cycles - busy,
-        # ifmap and filters to the array, and every psum once, the last time on its way to DRAM
-        "glb_read_bytes": counts.ifmap_glb_words * act
-        + counts.filter_glb_words * wgt
-        + counts.psum_glb_words * psum,
-        "glb_write_bytes": counts.ifmap_dram_words * act
-        + counts.filter_dram_words * wgt
-        + counts.psum_glb_words * psum,
-        "dram_read_bytes": dram_read,
-        "dram_write_bytes": dram_write,
-    }
     feasible = mappings.feasible
-    masked = {name: np.where(feasible, value, np.nan) for name, value in values.items()}
-    return LayerPerformance(feasible=feasible, reason=mappings.reason, **masked)
+    names = [f.name for f in fields(LayerPerformance) if f.name not in ("feasible", "reason")]
+    columns = {name: np.full(len(designs), np.nan) for name in names}
+    some = np.nonzero(feasible)[0]
+    for start in range(0, some.size, _CHUNK):
+        index = some[start : start + _CHUNK]
+        d = designs.select(index)
+        mapping = {name: getattr(mappings, name)[index] for name in "mnepqrt"}
+        values = _values(layer, d, mapping, hardware_counts(layer, d, mapping))
+        for name in names:
+            columns[name][index] = values[name]
+    return LayerPerformance(feasible=feasible, reason=mappings.reason, **columns)
 
 
-def _first_fill(
-    g: GroupShape, d: DesignArrays, interval: Any, n: Any, e: Any, p: Any, q: Any, r: Any, t: Any
-) -> Any:
-    """Return the cycles before the array runs, and those of the psum wave up the first column."""
-    channels = np.minimum(q * r, g.c)
-    if d.scale_words:
-        channels += d.scale_words * ceil_div(channels, q)
-    filters = np.minimum(p * t, g.m) * channels * (g.r * g.s * d.terms) * (d.weight_bits / 8)
-    tile = g.ifmap_bits(n, e, channels, 1, d.activation_bits) / 8
-    wave = (g.r * r - 1) * (q + d.scale_words) * g.s * d.terms * interval
-    return (tile + filters) / d.dram_bytes_per_cycle + filters / d.glb_bytes_per_cycle + wave
+def _values(
+    layer: Layer, d: DesignArrays, k: dict[str, Any], counts: AcceleratorCounts
+) -> dict[str, Any]:
+    g, array = GroupShape.of(layer), counts.array
+    active = active_pes(g.r, k["e"], k["r"], k["t"])
+    column = k["q"] + d.scale_words
+    positions = array.passes * active * g.f
+    psum_passes = positions * k["p"]
+    names = ("filter_rows", "ifmap_rows", "ifmap_read_rows", "psum_read_rows", "psum_write_rows",
+             "output_rows")  # fmt: skip
+    rows = {name: getattr(counts, name) for name in names}
+    port = d.glb_bytes_per_cycle
+    return {
+        "cycles": layer_cycles(d, counts),
+        "setup_cycles": counts.setup_cycles,
+        "array_cycles": counts.array_cycles,
+        "off_chip_cycles": counts.off_chip_cycles,
+        "fill_cycles": counts.fill_cycles,
+        "active_pes": active,
+        "slots": psum_passes * (column * (g.s * d.terms)),
+        "ifmap_reads": positions * (column * g.s),
+        "filter_loads": array.filter_words * k["e"],
+        "ifmap_loads": array.passes * active * (column * g.columns),
+        "psum_passes": psum_passes,
+        "link_words": psum_passes - psum_passes // (g.r * k["r"]),
+        "filter_words": array.filter_words,
+        "ifmap_words": array.ifmap_words,
+        "psum_words": array.psum_in_words + array.psum_out_words,
+        **rows,
+        "glb_read_bytes": port
+        * (rows["filter_rows"] + rows["ifmap_read_rows"] + rows["psum_read_rows"]),
+        "glb_write_bytes": port
+        * (rows["filter_rows"] + rows["ifmap_rows"] + rows["psum_write_rows"]),
+        "dram_read_bytes": port * (rows["filter_rows"] + rows["ifmap_rows"]),
+        "dram_write_bytes": port * rows["output_rows"],
+    }

@@ -8,22 +8,30 @@ With R x S filters, stride U and an array of rows x cols PEs (Chen et al., JSSC 
 - array: a PE set is R PEs high and e wide; wider than the array it is folded into ceil(e / cols)
   pieces above each other.  The r sets of different channels stand above each other, because psums
   travel up a column; the t groups of them stand beside or above each other;
-- GLB: ifmap tile and psums fit beside the filter buffer; with banks, none holds both;
-- m is a multiple of p*t, or all filters; no integer exceeds what the layer has.
+- GLB: the rows of an ifmap tile and those of a block's psums fit its banks beside the filter queue,
+  none of which holds both.  Psums need no room where all channels are summed in one pass;
+- m is a multiple of p*t, or all filters; n divides the batch; no integer exceeds the layer's.
+
+Rows are those of `hw.accelerator_counts`, whose `fits` is the same rule.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from hw.layer import Layer
 from hw.mapping import Mapping
 
 from .designs import DesignArrays
 from .errors import MappingError
-from .passes import GroupShape, ceil_div, floor_div, psum_room_bits
+from .group_shape import GroupShape, ceil_div, floor_div
+from .hardware import hardware_counts
 
-__all__ = ["REASONS", "active_pes", "allowed_channels", "broken_rules", "set_places"]
+__all__ = [
+    "REASONS", "active_pes", "allowed_channels", "broken_rules", "set_places", "unmappable",
+]  # fmt: skip
 
 REASONS = (
     "mappable",
@@ -31,8 +39,27 @@ REASONS = (
     "filter row longer than the filter scratchpad",
     "filter higher than the array",
     "global buffer too small",
+    "word wider than the port of the global buffer",
+    "port of the global buffer not a power of two",
 )
 """Meaning of a reason code; 0 is a mapping."""
+
+
+def unmappable(layer: Layer, designs: DesignArrays) -> Any:
+    """Return the reason of each design that has no mapping whatever its global buffer; 0 of others.
+
+    The shortest row is one of one channel and its scale.
+    """
+    d = designs
+    row = (1 + d.scale_words) * layer.s
+    reasons = {
+        6: ~d.has_port,
+        5: ~d.row_holds_words,
+        1: d.ifmap_spad < row,
+        2: d.filter_spad < row * d.terms,
+        3: d.rows < layer.r,
+    }
+    return np.select(list(reasons.values()), list(reasons), 0)
 
 
 def allowed_channels(g: GroupShape, d: DesignArrays, ifmap_spad: int) -> list[int]:
@@ -62,12 +89,33 @@ def broken_rules(layer: Layer, designs: DesignArrays, mapping: Mapping) -> tuple
     """Return the rules `mapping` breaks on the one design in `designs`, with their numbers."""
     if len(designs) != 1:
         raise MappingError(f"rules are checked on one design point, not on {len(designs)}")
+    broken = array_rules(layer, designs, mapping)
+    code = int(unmappable(layer, designs)[0])
+    if code:
+        return (*broken, REASONS[code])
+    if layer.n % mapping.n:
+        broken.append(f"n = {mapping.n} must divide the batch of {layer.n}")
+    integers = {name: np.array([getattr(mapping, name)]) for name in "mnepqrt"}
+    counts = hardware_counts(layer, designs, integers)
+    if not counts.fits[0]:
+        tile, psums = int(counts.tile_rows[0]), int(counts.block_rows[0])
+        banks, rows = int(designs.banks[0]), int(designs.bank_rows[0])
+        broken.append(
+            f"an ifmap tile of {tile} rows in {ceil_div(tile, rows)} banks and {psums} rows of "
+            f"psums in {ceil_div(psums, rows)} banks must fit the {banks} banks of {rows} rows of "
+            f"the global buffer"
+        )
+    return tuple(broken)
+
+
+def array_rules(layer: Layer, designs: DesignArrays, mapping: Mapping) -> list[str]:
+    """Return the broken rules of scratchpads, array and layer; not those of the global buffer."""
     g = GroupShape.of(layer)
     k = mapping
     ifmap, filters, psums = (
         int(x[0]) for x in (designs.ifmap_spad, designs.filter_spad, designs.psum_spad)
     )
-    rows, cols, glb = int(designs.rows[0]), int(designs.cols[0]), int(designs.glb_bits[0])
+    rows, cols = int(designs.rows[0]), int(designs.cols[0])
     broken = []
 
     def limit(what: str, value: int, where: str, most: int) -> None:
@@ -95,13 +143,4 @@ def broken_rules(layer: Layer, designs: DesignArrays, mapping: Mapping) -> tuple
         limit("t", k.t, "the places for r sets", max(high // k.r, 0) * wide)
     if k.m % (k.p * k.t) and k.m != g.m:
         broken.append(f"m = {k.m} must be a multiple of p*t = {k.p * k.t} or all {g.m} filters")
-    tile = g.ifmap_bits(k.n, k.e, column, k.r, designs.activation_bits)
-    room = psum_room_bits(glb, tile, designs.bank_bytes)
-    need = g.psum_bits(k.m, k.n, k.e, designs.psum_bits)
-    if need > room:
-        banks = f" in banks of {designs.bank_bytes} bytes" if designs.bank_bytes else ""
-        broken.append(
-            f"psums of {ceil_div(need, 8)} bytes beside an ifmap tile of {ceil_div(tile, 8)} bytes "
-            f"must fit the {glb // 8} bytes of the global buffer{banks}"
-        )
-    return tuple(broken)
+    return broken

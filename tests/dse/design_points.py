@@ -29,7 +29,7 @@ TINY: dict[str, tuple[float, ...]] = {
     "ifmap_spad": (2, 3, 5, 11),
     "filter_spad": (4, 9, 24, 50),
     "psum_spad": (2, 3, 5),
-    "glb_kib": (9, 10, 12, 20),
+    "glb_kib": (12, 16, 20, 32),
 }
 """Arrays, scratchpads and buffers in which most things do not fit."""
 
@@ -41,9 +41,12 @@ WIDTHS: tuple[dict[str, Any], ...] = (
     {"weight_bits": 4, "activation_bits": 8, "psum_bits": 30, "terms": 2},
     {
         "weight_bits": 8, "activation_bits": 8, "psum_bits": 32, "psum_latency": 6, "macro": True,
-        "fill_cycles": 8, "scale_words": 1, "block": 4,
+        "write_stage": 7, "scale_words": 1, "block": 4, "requantizes": False,
     },
-    {"weight_bits": 16, "activation_bits": 16, "psum_bits": 19, "output_bits": 1},
+    {
+        "weight_bits": 16, "activation_bits": 16, "psum_bits": 19, "link_cycles": 3,
+        "requantizes": False,
+    },
 )  # fmt: skip
 
 

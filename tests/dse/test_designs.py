@@ -9,6 +9,7 @@ import pytest
 
 from dse.designs import MAPPING_KEYS, DesignArrays, psum_interval, unique_rows
 from dse.errors import DesignError
+from hw.accelerator_config import HardwareConfig
 from hw.config import AcceleratorConfig, PEConfig
 from hw.pe.registry import PE_TYPES
 
@@ -32,14 +33,28 @@ def test_arrays_of_a_configuration(name: str) -> None:
     assert (d.rows[0], d.cols[0], d.glb_kib[0], d.glb_bytes_per_cycle[0]) == (6, 7, 64, 16)
     assert (d.ifmap_spad[0], d.filter_spad[0], d.psum_spad[0]) == (12, 224, 24)
     assert d.dram_bytes_per_cycle[0] == 8.0
-    kind = PE_TYPES[name]
-    assert d.weight_bits == kind.weight.storage_bits
-    assert d.activation_bits == kind.activation.storage_bits
-    assert d.ofmap_bits * kind.channel_lanes == d.activation_bits * kind.filter_lanes
+    kind, hardware = PE_TYPES[name], HardwareConfig(design=config)
+    assert d.weight_bits == kind.weight.bits
+    assert d.activation_bits == kind.activation.bits
     assert (d.scale_words > 0) == (kind.scaling is not None) == (d.block is not None)
     assert (d.psum_bits, d.psum_latency, d.macro) == (pe.psum_width, pe.psum_latency, True)
-    assert d.fill_cycles == pe.pipeline_stages
-    assert d.glb_bits[0] == (64 - 8) * 1024 * 8
+    assert (d.write_stage, d.link_cycles) == (pe.write_stage, hardware.array.link_cycles)
+    assert d.requantizes == hardware.requantizes
+
+
+@pytest.mark.parametrize("port", [8, 16, 64, 256])
+@pytest.mark.parametrize("name", sorted(PE_TYPES))
+def test_what_a_design_leaves_open_is_the_hardwares(name: str, port: int) -> None:
+    pe = PEConfig(pe_type=name)
+    if pe.psum_width > 8 * port:
+        return
+    config = AcceleratorConfig(pe=pe, cols=5, glb_kib=71, glb_bytes_per_cycle=port)
+    d, hardware = DesignArrays.of(config), HardwareConfig(design=config)
+    assert d.has_port[0] and d.row_holds_words[0]
+    for column in ("row_bits", "banks", "bank_rows", "queue_rows", "psums_per_row"):
+        assert getattr(d, column)[0] == getattr(hardware, column), column
+    assert d.filter_lanes[0] == hardware.array.filter_lanes
+    assert d.ifmap_lanes[0] == hardware.array.ifmap_lanes
 
 
 def test_several_configurations_must_share_their_scalars() -> None:
@@ -77,31 +92,32 @@ def test_wrong_arrays_are_named(change: dict, message: str) -> None:  # type: ig
         dataclasses.replace(sample(3, 0, SPACE), **change)
 
 
-@pytest.mark.parametrize(
-    ("how", "rates"),
-    [
-        ("without_rates", ()),
-        ("with_port", ("glb_bytes_per_cycle",)),
-        ("with_rates", ("glb_bytes_per_cycle", "dram_bytes_per_cycle")),
-    ],
-)
-def test_distinct_designs_cover_all_designs(how: str, rates: tuple[str, ...]) -> None:
+def test_designs_that_differ_in_their_dram_rate_only_are_one_point() -> None:
     d = sample(2000, 4, {**SPACE, "rows": (4, 8), "cols": (4,), "filter_spad": (64,)})
-    distinct, number = getattr(d, how)
-    assert len(distinct) < 2000
-    assert (np.diff(distinct.ifmap_spad) <= 0).all()
-    names = (*MAPPING_KEYS, *rates)
+    first, number = d.of_rates
+    assert first.size < 2000
+    points = d.select(first)
+    names = (*MAPPING_KEYS, "glb_bytes_per_cycle")
     for name in names:
-        assert np.array_equal(getattr(distinct, name)[number], getattr(d, name))
-    columns = np.stack([getattr(distinct, name) for name in names])
+        assert np.array_equal(getattr(points, name)[number], getattr(d, name))
+    columns = np.stack([getattr(points, name) for name in names])
     assert np.unique(columns, axis=1).shape == columns.shape
 
 
-def test_numbers_of_distinct_designs_fit_each_other() -> None:
-    d = sample(500, 4, {**SPACE, "rows": (4,), "cols": (4, 8), "filter_spad": (64,)})
-    ports, rates = d.with_port[0], d.with_rates[0]
-    for name in (*MAPPING_KEYS, "glb_bytes_per_cycle"):
-        assert np.array_equal(getattr(ports, name)[d.port_of_rates], getattr(rates, name))
+@pytest.mark.parametrize(
+    ("port", "has"), [(1, True), (8, True), (12, False), (256, True), (512, False), (8.5, False)]
+)
+def test_ports_are_powers_of_two(port: float, has: bool) -> None:
+    d = dataclasses.replace(sample(1, 0, SPACE), glb_bytes_per_cycle=np.array([float(port)]))
+    assert d.has_port[0] == has
+
+
+def test_a_row_off_chip_takes_at_least_a_cycle() -> None:
+    d = sample(1, 0, SPACE)
+    for port, link, cycles in ((16, 32, 1), (16, 16, 1), (16, 6.4, 2.5)):
+        columns = {"glb_bytes_per_cycle": [float(port)], "dram_bytes_per_cycle": [float(link)]}
+        one = dataclasses.replace(d, **{name: np.array(x) for name, x in columns.items()})
+        assert one.row_cycles[0] == cycles
 
 
 def test_unique_rows_of_many_values() -> None:

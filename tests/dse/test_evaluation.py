@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dse.errors import DesignError, WorkloadError
-from dse.evaluation import Energy, evaluate
+from dse.evaluation import NO_OVERHEAD, ArrayOverhead, Energy, evaluate
 from dse.space import AXES, EYERISS_POINT, Space, sample_space
 from dse.term_mix import TermMix
 from dse.variants import Variant, fitted_variants
@@ -109,6 +109,31 @@ def test_one_point_counted_by_hand(model: PPAModel) -> None:
     assert result.period_ns[0] == pytest.approx(max(slowest, access))
 
 
+def test_the_overhead_of_an_array_is_added(model: PPAModel) -> None:
+    """Area and leakage once for each point, energies for each word that moves."""
+    variant, space = Variant(pe_type="int16", spad_kind="macro"), single_point()
+    costs = {"filter_word_pj": 3.0, "ifmap_word_pj": 5.0, "psum_word_pj": 7.0, "link_pj": 11.0}
+    overhead = ArrayOverhead(area_um2=1e6, leakage_uw=50.0, **costs)
+    (without, _), (result, layers) = (
+        evaluate(
+            variant, space, NETWORK, model=model, sram=SramModel(45), dram=dram_kind(),
+            overhead=x, keep_layers=True,
+        )
+        for x in (NO_OVERHEAD, overhead)
+    )  # fmt: skip
+    assert result.area_mm2[0] == pytest.approx(without.area_mm2[0] + 1)
+    leakage_pj = 50.0 * result.cycles[0] * result.period_ns[0] * 1e-3
+    more = result.energy.leakage_pj[0] - without.energy.leakage_pj[0]
+    assert more == pytest.approx(leakage_pj)
+    words_pj = 0.0
+    for cost in layers:
+        x = cost.performance
+        counts = (x.filter_words[0], x.ifmap_words[0], x.psum_words[0], x.psum_passes[0])
+        words_pj += cost.count * sum(n * pj for n, pj in zip(counts, costs.values(), strict=True))
+    more = result.energy.control_pj[0] - without.energy.control_pj[0]
+    assert more == pytest.approx(words_pj)
+
+
 def test_filters_of_fewer_terms_take_less(model: PPAModel) -> None:
     """On one point: half the slots with one term each, and nothing for filters without one."""
     variant = Variant(pe_type="flightpe", spad_kind="flipflop")
@@ -144,10 +169,13 @@ def test_sixteen_lanes_run_fewer_words(model: PPAModel) -> None:
         )  # fmt: skip
     binary, int16 = (found[name].performance for name in ("binary", "int16"))
     assert layer.macs / 16 <= binary.slots[0] < 2 * layer.macs / 16 < int16.slots[0]
-    # 16 outputs of one bit share a word of 16 bits
-    assert 16 * binary.dram_write_bytes[0] == int16.dram_write_bytes[0]
-    weights = layer.weights / 8
-    assert binary.dram_read_bytes[0] == 64 * 14 * 14 / 8 + weights
+    # psums of words cannot become activations in the accelerator: they leave as they are
+    psum_bytes = Variant(pe_type="binary", spad_kind="flipflop").pe_config().psum_width / 8
+    outputs = 32 * 14 * 14
+    assert binary.dram_write_bytes[0] >= outputs * psum_bytes
+    assert outputs * 2 <= int16.dram_write_bytes[0] < 1.2 * outputs * 2
+    for x, bits in ((binary, 1), (int16, 16)):
+        assert x.dram_read_bytes[0] >= (layer.weights + 64 * 16 * 16) * bits / 8
 
 
 def test_types_are_explored_at_their_own_depth(model: PPAModel) -> None:

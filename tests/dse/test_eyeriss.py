@@ -16,7 +16,8 @@ from dse.eyeriss import (
     main,
     product_ms,
 )  # fmt: skip
-from dse.rules import active_pes, broken_rules
+from dse.eyeriss_search import broken_published_rules
+from dse.rules import active_pes
 from hw.layer import Layer
 from hw.mapping import Mapping
 
@@ -45,7 +46,7 @@ def test_the_search_returns_the_published_mapping(layer: Layer, row: dict[str, s
 
 @pytest.mark.parametrize(("layer", "row"), CASES)
 def test_the_published_mapping_obeys_the_rules(layer: Layer, row: dict[str, str]) -> None:
-    assert broken_rules(layer, chip_design(), _mapping(row)) == ()
+    assert broken_published_rules(layer, chip_design(), _mapping(row)) == ()
 
 
 @pytest.mark.parametrize(("layer", "row"), CASES)

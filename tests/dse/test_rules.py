@@ -9,6 +9,7 @@ import pytest
 
 from dse.errors import MappingError
 from dse.eyeriss import chip_design, chip_layers
+from dse.eyeriss_search import broken_published_rules
 from dse.rules import broken_rules, set_places
 from hw.mapping import Mapping
 
@@ -37,8 +38,46 @@ CONV4 = Mapping(m=64, n=4, e=13, p=16, q=3, r=2, t=2)
 )
 def test_a_broken_rule_is_named_with_its_numbers(change: dict[str, int], message: str) -> None:
     layer = chip_layers()[3]
-    assert broken_rules(layer, chip_design(), CONV4) == ()
-    assert message in broken_rules(layer, chip_design(), dataclasses.replace(CONV4, **change))
+    assert broken_published_rules(layer, chip_design(), CONV4) == ()
+    mapping = dataclasses.replace(CONV4, **change)
+    assert message in broken_published_rules(layer, chip_design(), mapping)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 3}, "n = 3 must divide the batch of 4"),
+        ({"p": 32, "q": 1, "m": 192}, "p = 32 must be at most psum_spad = 24"),
+        (
+            {"n": 4, "m": 192},
+            "an ifmap tile of 1440 rows in 3 banks and 39936 rows of psums in 78 banks must fit "
+            "the 25 banks of 512 rows of the global buffer",
+        ),
+    ],
+)
+def test_a_rule_of_the_hardware_is_named_with_its_numbers(
+    change: dict[str, int], message: str
+) -> None:
+    layer = chip_layers()[3]
+    mapping = Mapping(m=64, n=1, e=13, p=16, q=3, r=2, t=2)
+    assert broken_rules(layer, chip_design(), mapping) == ()
+    broken = broken_rules(layer, chip_design(), dataclasses.replace(mapping, **change))
+    assert message in broken
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"glb_bytes_per_cycle": 12.0}, "port of the global buffer not a power of two"),
+        ({"glb_bytes_per_cycle": 1.0}, "word wider than the port of the global buffer"),
+        ({"rows": 2}, "filter higher than the array"),
+    ],
+)
+def test_a_design_without_hardware_is_named(change: dict[str, float], message: str) -> None:
+    columns = {name: np.array([value]) for name, value in change.items()}
+    design = dataclasses.replace(chip_design(), **columns)
+    mapping = Mapping(m=64, n=1, e=13, p=16, q=3, r=2, t=2)
+    assert message in broken_rules(chip_layers()[3], design, mapping)
 
 
 def test_a_filter_higher_than_the_array_is_named() -> None:

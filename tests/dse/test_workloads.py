@@ -45,7 +45,8 @@ def test_weights_are_the_published_ones(name: str, weights: int) -> None:
 
 
 def test_the_zoo_is_listed() -> None:
-    assert network_names() == ("alexnet", "resnet20", "resnet34", "resnet50", "resnet56", "vgg16")
+    resnets = tuple(f"resnet{depth}" for depth in (20, 34, 50, 56))
+    assert network_names() == ("alexnet", "digits", *resnets, "vgg16")
 
 
 @pytest.mark.parametrize("name", network_names())
@@ -59,7 +60,8 @@ def test_layers_chain(name: str) -> None:
             for c, size in produced
         )
         flattened = layer.h == 1 and any(
-            layer.c in (c, c * (size // 2) ** 2, c * ((size - 1) // 2) ** 2) for c, size in produced
+            layer.c in (c, *(c * side**2 for side in (size, size // 2, (size - 1) // 2)))
+            for c, size in produced
         )
         assert fits or flattened, layer
         produced.add((layer.m, layer.e))
@@ -117,8 +119,8 @@ def test_unknown_network_names_the_nearest() -> None:
     with pytest.raises(WorkloadError) as error:
         load_network("vgg-16")
     assert str(error.value) == (
-        "network must be a layer table (.csv, .yaml) or one of alexnet, resnet20, resnet34, "
-        "resnet50, resnet56, vgg16; did you mean 'vgg16'?, not 'vgg-16'"
+        "network must be a layer table (.csv, .yaml) or one of alexnet, digits, resnet20, "
+        "resnet34, resnet50, resnet56, vgg16; did you mean 'vgg16'?, not 'vgg-16'"
     )
 
 
