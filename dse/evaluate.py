@@ -21,8 +21,9 @@ from models.dram import dram_kind
 from models.errors import ModelError
 from models.sram import FlowError
 
+from .array_costs import not_counted
 from .errors import DesignError, DseError, MappingError, WorkloadError
-from .evaluation import NOT_COUNTED, Evaluation, LayerCost, evaluate
+from .evaluation import Evaluation, LayerCost, evaluate
 from .explore import add_model_options, add_workload_options, load_models, load_workload
 from .rules import REASONS
 from .space import AXES, Space
@@ -66,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config, AcceleratorConfig)
     network = load_workload(arguments)
-    model, sram = load_models(arguments)
+    model, sram, overhead = load_models(arguments)
     dram = dram_kind(arguments.dram)
     variant = _variant(config)
     space = Space(
@@ -77,7 +78,14 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         how="one design point",
     )
     result, layers = evaluate(
-        variant, space, network, model=model, sram=sram, dram=dram, keep_layers=True
+        variant,
+        space,
+        network,
+        model=model,
+        sram=sram,
+        dram=dram,
+        overhead=overhead,
+        keep_layers=True,
     )
     broken = [
         f"{cost.name}: {REASONS[int(cost.performance.reason[0])]}"
@@ -91,7 +99,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         "library": model.library,
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}",
         "counted": COUNTED,
-        "not_counted": NOT_COUNTED,
+        "not_counted": not_counted(overhead, [variant.pe_type]),
         **_notes(variant, network),
         "total": point_record(result, space, 0) | {"cycles": float(result.cycles[0])},
         "layers": [_layer_record(cost, result) for cost in layers],

@@ -1,12 +1,13 @@
 """Area, latency and energy of a whole accelerator on a network, for many design points at once.
 
 area    = PEs + overhead of the array + global buffer
-latency = sum over layers of cycles (`dse.performance`), at the PE's own best clock
+latency = sum over layers of cycles (`dse.performance`), at the best clock of PE and array
 energy  = sum over actions of their number times their energy, plus leakage times latency
 
 Every cycle of every PE is either a slot with products of words (idle lanes cost like busy ones) or
 with a word of scale, which costs as much, or an idle cycle; loads, psums, words on the networks and
-memory accesses come on top.  What the array costs beside its PEs is an `ArrayOverhead`.
+memory accesses come on top.  `dse.array_costs` is what the array costs beside its PEs; the clock is
+that of the slower one of both.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.pe.registry import PE_TYPES
+from models.array_overhead import ArrayOverhead
 from models.dram import DramKind
 from models.pe_ppa import PEPPA
 from models.ppa import PPAModel
-from models.sram import Glb, SramModel
+from models.sram import SramModel
 
+from .array_costs import array_costs
 from .designs import MAPPING_KEYS, DesignArrays
 from .errors import WorkloadError
+from .global_buffer import GlobalBuffer
 from .layer_runs import layer_runs
 from .mapper import MappingArrays
 from .mapping_cache import map_layer_cached
@@ -35,38 +39,9 @@ from .space import Space
 from .variants import Variant
 from .workloads import Network
 
-__all__ = [
-    "NOT_COUNTED", "NO_OVERHEAD", "ON_CHIP", "ArrayOverhead", "Energy", "Evaluation", "LayerCost",
-    "evaluate",
-]  # fmt: skip
+__all__ = ["ON_CHIP", "Energy", "Evaluation", "LayerCost", "evaluate"]
 
 Array = NDArray[np.float64]
-
-NOT_COUNTED = (
-    "Not counted: area and energy of the networks between global buffer and PEs and between PEs "
-    "and of the sequencer (their cycles are), wires beyond the library's wire-load model, the "
-    "clock tree, glitches, DRAM refresh and background power."
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArrayOverhead:
-    """What an array costs beside its PEs: networks, links, control; arrays of shape (points,)."""
-
-    area_um2: Any = 0.0
-    leakage_uw: Any = 0.0
-    filter_word_pj: Any = 0.0
-    """A filter word sent over its network to all PEs that hold it."""
-    ifmap_word_pj: Any = 0.0
-    """An ifmap word sent over its network to all PEs that use it."""
-    psum_word_pj: Any = 0.0
-    """A psum that enters or leaves a column."""
-    link_pj: Any = 0.0
-    """A psum added in a link and passed on."""
-
-
-NO_OVERHEAD = ArrayOverhead()
-"""Arrays whose overhead is not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +53,12 @@ class Energy:
     scratchpads_pj: Array
     """Scratchpads: reads and writes of slots, and loads."""
     control_pj: Array
-    """Control parts in slots, whole PEs in clocked cycles without one, and the array's networks."""
+    """Control parts in slots, and whole PEs in clocked cycles without one."""
+    networks_pj: Array
+    """Words on the array's networks, psums in its links, and their clock."""
     glb_pj: Array
     leakage_pj: Array
-    """PEs and global buffer over the latency."""
+    """PEs, array and global buffer over the latency."""
     dram_pj: Array
 
     @property
@@ -104,7 +81,9 @@ class Energy:
         return Energy(**{f.name: factor * getattr(self, f.name) for f in fields(Energy)})
 
 
-ON_CHIP = ("arithmetic_pj", "scratchpads_pj", "control_pj", "glb_pj", "leakage_pj")
+ON_CHIP = (
+    "arithmetic_pj", "scratchpads_pj", "control_pj", "networks_pj", "glb_pj", "leakage_pj",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +145,7 @@ def evaluate(
     model: PPAModel,
     sram: SramModel,
     dram: DramKind,
-    overhead: ArrayOverhead = NO_OVERHEAD,
+    overhead: ArrayOverhead | None = None,
     keep_layers: bool = False,
     cache: Path | None = None,
 ) -> tuple[Evaluation, list[LayerCost]]:
@@ -177,7 +156,7 @@ def evaluate(
     variant, space, network
         What is evaluated on which points and layers.
     model, sram, dram, overhead
-        What stands in for the hardware.
+        What stands in for the hardware; arrays cost nothing beside their PEs without overhead.
     keep_layers
         Return the costs of layers too.
     cache
@@ -194,11 +173,24 @@ def evaluate(
     """
     pe = variant.pe_figures(space, model, sram)
     columns = space.columns
-    glb = sram.glb(
-        columns["glb_kib"].astype(np.int64), columns["glb_bytes_per_cycle"].astype(np.int64)
+    glb = GlobalBuffer.of(
+        sram,
+        columns["glb_kib"].astype(np.int64),
+        columns["glb_bytes_per_cycle"].astype(np.int64),
     )
     kind = PE_TYPES[variant.pe_type]
-    one_term = _designs(variant, space, pe, glb)
+    one_term = _designs(variant, space, pe.period_ns, glb)
+    arrays = array_costs(
+        overhead,
+        variant.pe_config(),
+        rows=columns["rows"],
+        cols=columns["cols"],
+        filter_lanes=one_term.filter_lanes,
+        ifmap_lanes=one_term.ifmap_lanes,
+    )
+    period_ns = arrays.period_ns(pe.period_ns)
+    if arrays.figures is not None:
+        one_term = _designs(variant, space, period_ns, glb)
     by_terms = {
         terms: dataclasses.replace(one_term, terms=terms) for terms in range(1, kind.terms + 1)
     }
@@ -210,7 +202,7 @@ def evaluate(
     if not runs:
         raise WorkloadError(f"network {network.name!r} must have a filter with a term, not none")
     pes = columns["rows"] * columns["cols"]
-    leakage_uw = pes * pe.leakage_uw + overhead.leakage_uw + glb.leakage_uw
+    leakage_uw = pes * pe.leakage_uw + arrays.leakage_uw + glb.leakage_uw
     size = len(space)
     cycles, energy = np.zeros(size), Energy(**{f.name: np.zeros(size) for f in fields(Energy)})
     reason = np.zeros(size, dtype=np.int64)
@@ -221,7 +213,9 @@ def evaluate(
         mapping, was_kept = map_layer_cached(run.layer, designs, cache)
         kept += was_kept
         done = layer_performance(run.layer, designs, mapping)
-        spent = _energy(done, pe, overhead, glb, dram, pes, leakage_uw)
+        networks_pj = arrays.energy_pj(run.layer, columns["cols"], mapping, done)
+        leakage_pj = leakage_uw * done.cycles * period_ns * 1e-3  # 1 uW for 1 ns is 1 fJ
+        spent = _energy(done, pe, glb, dram, pes, networks_pj, leakage_pj)
         cycles = cycles + count * done.cycles
         energy = energy + spent.times(count)
         reason = np.where(reason == 0, done.reason, reason)
@@ -242,24 +236,24 @@ def evaluate(
         reason=reason,
         in_range=pe.in_range,
         kept_mappings=kept,
-        period_ns=pe.period_ns,
+        period_ns=period_ns,
         cycles=cycles,
-        area_mm2=(pes * pe.area_um2 + overhead.area_um2 + glb.area_um2) * 1e-6,
+        area_mm2=(pes * pe.area_um2 + arrays.area_um2 + glb.area_um2) * 1e-6,
         energy=energy,
     )
     return result, layers
 
 
-def _designs(variant: Variant, space: Space, pe: PEPPA, glb: Glb) -> DesignArrays:
+def _designs(variant: Variant, space: Space, period_ns: Array, glb: GlobalBuffer) -> DesignArrays:
     columns = space.columns
     keys: dict[str, Any] = {name: columns[name].astype(np.int64) for name in MAPPING_KEYS}
     return DesignArrays(
         **keys,
         glb_bytes_per_cycle=columns["glb_bytes_per_cycle"],
         # A macro whose cycle is longer than the clock's takes a row every few cycles.
-        memory_latency=glb.access_cycles(pe.period_ns),
-        glb_interval=glb.interval_cycles(pe.period_ns),
-        dram_bytes_per_cycle=columns["dram_gb_per_s"] * pe.period_ns,
+        memory_latency=glb.access_cycles(period_ns),
+        glb_interval=glb.interval_cycles(period_ns),
+        dram_bytes_per_cycle=columns["dram_gb_per_s"] * period_ns,
         **DesignArrays.scalars_of(variant.pe_config()),
     )
 
@@ -267,32 +261,24 @@ def _designs(variant: Variant, space: Space, pe: PEPPA, glb: Glb) -> DesignArray
 def _energy(
     done: LayerPerformance,
     pe: PEPPA,
-    overhead: ArrayOverhead,
-    glb: Glb,
+    glb: GlobalBuffer,
     dram: DramKind,
     pes: Array,
-    leakage_uw: Array,
+    networks_pj: Any,
+    leakage_pj: Array,
 ) -> Energy:
     slots, cycles = done.slots, done.cycles
     dram_bytes = done.dram_read_bytes + done.dram_write_bytes
-    networks_pj = (
-        done.filter_words * overhead.filter_word_pj
-        + done.ifmap_words * overhead.ifmap_word_pj
-        + done.psum_words * overhead.psum_word_pj
-        + done.psum_passes * overhead.link_pj
-    )
     return Energy(
         arithmetic_pj=slots * pe.product_arithmetic_pj + done.psum_passes * pe.psum_pass_pj,
         scratchpads_pj=slots * pe.product_spads_pj
         + done.ifmap_reads * pe.ifmap_read_pj
         + done.filter_loads * pe.filter_load_pj
         + done.ifmap_loads * pe.ifmap_load_pj,
-        control_pj=slots * pe.product_control_pj
-        + (pes * cycles - slots) * pe.idle_pj
-        + networks_pj,
+        control_pj=slots * pe.product_control_pj + (pes * cycles - slots) * pe.idle_pj,
+        networks_pj=networks_pj + 0 * cycles,
         glb_pj=done.glb_read_bytes * glb.read_pj_per_byte
         + done.glb_write_bytes * glb.write_pj_per_byte,
-        # 1 uW for 1 ns is 1 fJ.
-        leakage_pj=leakage_uw * cycles * pe.period_ns * 1e-3,
+        leakage_pj=leakage_pj,
         dram_pj=dram_bytes * dram.energy_pj_per_byte,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import Any
 from hw.command import run_command
 from hw.errors import ConfigError, HwError, nearest
 from hw.pe.registry import PE_TYPES
+from models.array_overhead import ArrayOverhead
 from models.dram import DEFAULT_DRAM, DRAM_KINDS, dram_kind
 from models.errors import ModelError
 from models.ppa import PPAModel
 from models.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, FlowError, SramModel, node_of_library
 
+from .array_costs import not_counted
 from .errors import DesignError, DseError, WorkloadError
 from .parallel import evaluate_all
 from .plots import plot_exploration
@@ -27,8 +30,17 @@ from .term_mix import TermMix
 from .variants import BASELINE, RIVALS, SPAD_KINDS, fitted_variants
 from .workloads import Network, load_network, network_names
 
-__all__ = ["add_model_options", "add_workload_options", "load_models", "load_workload", "main"]
+__all__ = [
+    "RECORDED",
+    "add_model_options",
+    "add_workload_options",
+    "load_models",
+    "load_workload",
+    "main",
+]
 
+RECORDED = ("network", "batch", "flightnn_mix", "library", "node", "sram_device", "dram")
+"""Options that a point of the front needs to be evaluated again (`dse.job`)."""
 MAPPINGS = Path("build/cache/mappings")
 _ENERGIES = {"on-chip": "on_chip_mj", "total": "total_mj"}
 
@@ -78,11 +90,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_models(arguments: argparse.Namespace) -> tuple[PPAModel, SramModel]:
-    """Return the PPA model and the SRAM model the options ask for."""
+def load_models(
+    arguments: argparse.Namespace,
+) -> tuple[PPAModel, SramModel, ArrayOverhead | None]:
+    """Return the models of PEs, of memories and, if there is one, of arrays the options ask for."""
     model = PPAModel.load(arguments.library)
     node = arguments.node or node_of_library(model.library)
-    return model, SramModel(node, arguments.sram_device)
+    sram = SramModel(node, arguments.sram_device)
+    return model, sram, ArrayOverhead.find(model.library)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,7 +149,7 @@ def _explore(arguments: argparse.Namespace) -> None:
     network = load_workload(arguments)
     if arguments.seed < 0:
         raise ConfigError(f"--seed must not be negative, not {arguments.seed}")
-    model, sram = load_models(arguments)
+    model, sram, overhead = load_models(arguments)
     for name in arguments.pe:
         if name not in model.pe_types:
             raise ConfigError(f"--pe must be {nearest(name, model.pe_types)}, not {name!r}")
@@ -160,6 +175,7 @@ def _explore(arguments: argparse.Namespace) -> None:
         model=model,
         sram=sram,
         dram=dram,
+        overhead=overhead,
         cache=None if exhaustive else MAPPINGS,  # a whole space would fill gigabytes
     )
     seconds = time.perf_counter() - start
@@ -174,8 +190,10 @@ def _explore(arguments: argparse.Namespace) -> None:
         "variants": [f"{v.name} {v.spad_kind}" for v in variants],
         "front_energy": arguments.energy + " energy",
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}.",
+        "not_counted": not_counted(overhead, {variant.pe_type for variant in variants}),
         "models": _models_text(model, sorted(set(model.pe_types) - fitted)),
         "terms": network.mix_text if any(PE_TYPES[v.pe_type].terms > 1 for v in variants) else "",
+        "options": {name: getattr(arguments, name) for name in RECORDED},
         "seconds": seconds,
         "speed": _speed_text(
             model, summary.points, seconds, sum(e.kept_mappings for e in evaluations)
@@ -187,6 +205,11 @@ def _explore(arguments: argparse.Namespace) -> None:
     paths.append(plot_exploration(evaluations, energy, title, folder / "exploration.png"))
     print(as_json(summary, facts) if arguments.json else text_report(summary, facts))
     print("written: " + ", ".join(map(str, paths)), file=sys.stderr)
+    print(
+        f"hardware of a point: python -m dse.job --front {shlex.quote(str(folder))} --point 1 "
+        f"--layer {shlex.quote(network.layers[0].name)} -o job.yaml",
+        file=sys.stderr,
+    )
 
 
 def _default_folder(network: str, library: str, exhaustive: bool) -> Path:

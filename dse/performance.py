@@ -71,8 +71,10 @@ class LayerPerformance:
     """Filter words sent over the filter network, each to all PEs that hold it."""
     ifmap_words: Array
     """Ifmap words sent over the ifmap network, each to all PEs that use it."""
-    psum_words: Array
-    """Psums that enter the array's columns or leave them."""
+    psum_in_words: Array
+    """Psums that enter the array's columns."""
+    psum_out_words: Array
+    """Psums that leave them."""
     filter_rows: Array
     """Filter rows that come from off chip into the filter queue, and leave it for the array."""
     ifmap_rows: Array
@@ -138,7 +140,8 @@ def _values(
         "link_words": psum_passes - psum_passes // (g.r * k["r"]),
         "filter_words": array.filter_words,
         "ifmap_words": array.ifmap_words,
-        "psum_words": array.psum_in_words + array.psum_out_words,
+        "psum_in_words": array.psum_in_words,
+        "psum_out_words": array.psum_out_words,
         **rows,
         "glb_read_bytes": port
         * (rows["filter_rows"] + rows["ifmap_read_rows"] + rows["psum_read_rows"]),

@@ -9,18 +9,19 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tabulate import tabulate
 
 from hw.atomic_file import write_atomically
 
-from .evaluation import NOT_COUNTED
 from .summary import Summary
 from .variants import RIVALS
 from .workloads import COUNTED
 
 __all__ = ["as_json", "text_report", "write_files"]
+
+T = TypeVar("T")
 
 _OBJECTIVE_TITLES = {
     "perf_per_area": "performance per area [runs/s/mm²], most",
@@ -85,6 +86,7 @@ def text_report(summary: Summary, facts: Mapping[str, Any]) -> str:
     )
     rows = [
         [
+            str(number),
             point["variant"],
             point["spad_kind"],
             f"{point['perf_per_area']:.4g}",
@@ -95,10 +97,10 @@ def text_report(summary: Summary, facts: Mapping[str, Any]) -> str:
             f"{point['period_ns']:.3g}",
             _point(point),
         ]
-        for point in _thinned(summary.front, 15)
+        for number, point in _thinned(list(enumerate(summary.front, 1)), 15)
     ]
     heads = [
-        "PE type", "spads", "runs/s/mm²", "on-chip mJ", "total mJ", "ms", "mm²", "ns", "point",
+        "#", "PE type", "spads", "runs/s/mm²", "on-chip mJ", "total mJ", "ms", "mm²", "ns", "point",
     ]  # fmt: skip
     more = "" if len(summary.front) <= 15 else f", 15 of {len(summary.front)} points"
     blocks.append(
@@ -124,7 +126,7 @@ def _without_gain(summary: Summary, objective: str) -> str:
     return "\n".join(lines)
 
 
-def _thinned(points: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+def _thinned(points: list[T], count: int) -> list[T]:
     if len(points) <= count:
         return points
     return [points[round(i * (len(points) - 1) / (count - 1))] for i in range(count)]
@@ -149,7 +151,7 @@ def _notes(summary: Summary, facts: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             COUNTED,
-            NOT_COUNTED,
+            facts["not_counted"],
             facts["memories"],
             facts["models"],
             *([facts["terms"]] if facts["terms"] else []),

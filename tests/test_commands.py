@@ -13,10 +13,12 @@ COMMANDS = {
     "hw.emit": "hw.emit",
     "characterize": "characterize.__main__",
     "characterize.recipe_search": "characterize.recipe_search",
+    "characterize.digits_network": "characterize.digits_network",
     "models.fit": "models.fit",
     "models.predict": "models.predict",
     "dse.explore": "dse.explore",
     "dse.evaluate": "dse.evaluate",
+    "dse.job": "dse.job",
     "dse.eyeriss": "dse.eyeriss",
 }
 

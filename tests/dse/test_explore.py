@@ -109,7 +109,7 @@ def test_the_report_shows_gains_splits_spread_and_what_is_not_counted(
         "DRAM %",
         "Pareto front",
         "Not counted: bias",
-        "Not counted: area and energy of the networks",
+        "Not counted: area, energy and clock of the shell",
         "CACTI",
         "held-out",
     ):

@@ -94,7 +94,8 @@ def check(x: LayerPerformance, program: LayerProgram) -> None:
     assert x.dram_write_bytes[0] == counts.output_rows * port
     assert x.filter_words[0] == counts.array.filter_words
     assert x.ifmap_words[0] == counts.array.ifmap_words
-    assert x.psum_words[0] == counts.array.psum_in_words + counts.array.psum_out_words
+    assert x.psum_in_words[0] == counts.array.psum_in_words
+    assert x.psum_out_words[0] == counts.array.psum_out_words
     check_pes(x, program)
 
 

@@ -1,0 +1,248 @@
+"""`python -m models.fit_arrays`: fit the overhead of arrays of one library, print its errors.
+
+Coefficients are non-negative least squares of relative errors, on all arrays but a quarter, whose
+errors are those printed and stored.  Two harder questions are asked of separate fits: what arrays
+of up to 16 PEs say about all larger ones, and what the other PE types say about one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from characterize.array_schema import load_arrays, read_arrays, row_config
+from characterize.errors import CharacterizeError
+from hw.command import run_command
+
+from .array_overhead import (
+    GROUP,
+    SCHEMA_VERSION,
+    ArrayFile,
+    FigureModel,
+    UnseenError,
+    save_array_file,
+)
+from .array_terms import AREA_PARTS, RANGES, TERMS, array_counts
+from .errors import ModelError
+from .model_file import OWN_MODELS, check_library_name
+
+__all__ = ["fit_arrays", "main"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+SMALL_ARRAY = 16
+"""PEs up to which an array is small."""
+HELD_OUT_SHARE = 0.25
+MIN_ROWS = 12
+_AREA = tuple(f"area_{part}_um2" for part in AREA_PARTS)
+_LONGER = 1.02
+"""How much longer than the PE's an array's critical path must be to be the overhead's."""
+
+
+def fit_arrays(table: pd.DataFrame, *, seed: int = 0) -> ArrayFile:
+    """Fit the overhead on the measured arrays of one library.
+
+    Parameters
+    ----------
+    table
+        Rows of `characterize.array_schema`; those of flat arrays are left out.
+    seed
+        Decides which arrays are held out.
+
+    Raises
+    ------
+    ModelError
+        Libraries are mixed, or there are too few rows.
+    """
+    used = table[(table["status"] == "ok") & (table["form"] == "parts")]
+    used = used.sort_values("key", ignore_index=True)
+    for column in ("library", "library_digest", "method"):
+        if len(values := sorted(map(str, used[column].unique()))) > 1:
+            raise ModelError(f"arrays must share one {column}, not {', '.join(values)}")
+    if len(used) < MIN_ROWS:
+        raise ModelError(
+            f"a fit of array overheads needs at least {MIN_ROWS} arrays in parts, not {len(used)}; "
+            "measure more with `python -m characterize.array_overhead`"
+        )
+    counts = _counts(used)
+    held = np.zeros(len(used), dtype=bool)
+    drawn = np.random.default_rng(seed).permutation(len(used))
+    held[drawn[: int(np.ceil(HELD_OUT_SHARE * len(used)))]] = True
+    figures = {}
+    for name in TERMS:
+        actual, there = _actual(used, name)
+        coefficients = _fit(name, counts, actual, there & ~held)
+        predicted = _predict(name, counts, coefficients)
+        figures[name] = FigureModel(
+            coefficients=coefficients,
+            training_rows=int((there & ~held).sum()),
+            held_out=_error(actual, predicted, there & held),
+        )
+    text = used.to_csv(index=False, float_format="%.12g", lineterminator="\n")
+    first = used.iloc[0]
+    return ArrayFile(
+        schema_version=SCHEMA_VERSION,
+        library=str(first["library"]),
+        library_digest=str(first["library_digest"]),
+        method=str(first["method"]),
+        datapoints_digest=hashlib.sha256(text.encode()).hexdigest()[:16],
+        seed=seed,
+        datapoints=len(used),
+        measuring_seconds=float(used["seconds"].sum()),
+        pe_types=tuple(sorted(used["pe_type"].unique())),
+        low={name: float(counts[name].min()) for name in RANGES},
+        high={name: float(counts[name].max()) for name in RANGES},
+        checks=_checks(used, counts, held),
+        groups={GROUP: figures},
+    )
+
+
+def _counts(table: pd.DataFrame) -> dict[str, Floats]:
+    rows = [row_config({str(k): v for k, v in row.items()}) for row in table.to_dict("records")]
+    each = [
+        array_counts(row.pe, row.rows, row.cols, row.filter_lanes, row.ifmap_lanes) for row in rows
+    ]
+    return {name: np.array([float(counts[name]) for counts in each]) for name in each[0]}
+
+
+def _actual(table: pd.DataFrame, name: str) -> tuple[Floats, Bools]:
+    """Return the measured figure and where there is one."""
+    if name != "overhead_path_ns":
+        actual = table[name].to_numpy(dtype=np.float64)
+        return actual, np.isfinite(actual) & (actual > 0)
+    path = table["critical_path_ns"].to_numpy(dtype=np.float64)
+    return path, path > _LONGER * table["pe_critical_path_ns"].to_numpy(dtype=np.float64)
+
+
+def _fit(name: str, counts: dict[str, Floats], actual: Floats, rows: Bools) -> dict[str, float]:
+    """Return the non-negative coefficients of least relative error."""
+    from scipy.optimize import lsq_linear
+
+    terms = TERMS[name]
+    if not rows.any():
+        return dict.fromkeys(terms, 0.0)
+    matrix = np.stack([np.asarray(term(counts))[rows] for term in terms.values()], axis=1)
+    matrix = matrix / actual[rows, None]
+    scale = np.maximum(matrix.max(axis=0), 1e-12)
+    bounds = (0.0, np.inf)
+    found = lsq_linear(matrix / scale, np.ones(len(matrix)), bounds, method="bvls", tol=1e-14).x
+    return dict(zip(terms, (np.maximum(found, 0.0) / scale).tolist(), strict=True))
+
+
+def _predict(name: str, counts: dict[str, Floats], coefficients: dict[str, float]) -> Floats:
+    return np.asarray(
+        sum(value * np.asarray(TERMS[name][term](counts)) for term, value in coefficients.items())
+    )
+
+
+def _error(actual: Floats, predicted: Floats, rows: Bools) -> UnseenError:
+    if not rows.any():
+        return UnseenError(arrays=0, mean=0.0, max=0.0)
+    errors = np.abs(predicted[rows] - actual[rows]) / actual[rows]
+    return UnseenError(arrays=int(rows.sum()), mean=float(errors.mean()), max=float(errors.max()))
+
+
+def _area_error(
+    table: pd.DataFrame, counts: dict[str, Floats], train: Bools, test: Bools
+) -> UnseenError:
+    """Return the error of the overhead area, its parts fitted one by one."""
+    predicted = sum(
+        _predict(name, counts, _fit(name, counts, *_both(table, name, train))) for name in _AREA
+    )
+    return _error(table["overhead_um2"].to_numpy(np.float64), np.asarray(predicted), test)
+
+
+def _both(table: pd.DataFrame, name: str, train: Bools) -> tuple[Floats, Bools]:
+    actual, there = _actual(table, name)
+    return actual, there & train
+
+
+def _checks(table: pd.DataFrame, counts: dict[str, Floats], held: Bools) -> dict[str, UnseenError]:
+    small = counts["nodes"] <= SMALL_ARRAY
+    checks = {
+        "held out": _area_error(table, counts, ~held, held),
+        "larger than all fitted": _area_error(table, counts, small, ~small),
+    }
+    for pe_type in sorted(table["pe_type"].unique()):
+        own = (table["pe_type"] == pe_type).to_numpy()
+        kind = bool(counts["float"][own].any())
+        # A floating-point link says nothing about integer links, nor they about it.
+        if ((counts["float"] > 0) == kind)[~own].any():
+            checks[f"{pe_type} from the other types"] = _area_error(table, counts, ~own, own)
+    return checks
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models.fit_arrays",
+        description="Fit the overhead of row-stationary arrays (area, leakage, energies of words "
+        "and psums) on the measured arrays of one cell library, and print the errors on arrays "
+        "that no fit has seen.  Without -o the file goes to build/models, which is searched "
+        "before the shipped models/fitted.",
+    )
+    parser.add_argument("--library", required=True, help="name of the cell library")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="CSV instead of the shipped one")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="file to write")
+    parser.add_argument("--seed", type=int, default=0, help="decides what is held out (default 0)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    return parser
+
+
+def _tables(model: ArrayFile, path: Path) -> str:
+    checks = [
+        [name, error.arrays, 100 * error.mean, 100 * error.max]
+        for name, error in model.checks.items()
+    ]
+    figures: list[list[Any]] = [
+        [name, figure.training_rows, figure.held_out.arrays, 100 * figure.held_out.mean,
+         100 * figure.held_out.max,
+         ", ".join(f"{term} {value:.3g}" for term, value in figure.coefficients.items() if value)]
+        for name, figure in model.groups[GROUP].items()
+    ]  # fmt: skip
+    error = ["arrays", "mean error %", "max error %"]
+    return "\n\n".join(
+        [
+            "Area of the overhead, of arrays the fit has not seen",
+            tabulate(checks, ["arrays unseen", *error], floatfmt=".1f"),
+            tabulate(figures, ["figure", "fitted on", *error, "terms"], floatfmt=".1f"),
+            f"{model.library}: {model.datapoints} arrays of {', '.join(model.pe_types)}, measured "
+            f"in {model.measuring_seconds:.0f} s; seed {model.seed}",
+            f"wrote {path}",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+
+    def run() -> None:
+        library = check_library_name(options.library)
+        table = read_arrays(options.data) if options.data else load_arrays(library)
+        if others := sorted(set(map(str, table["library"])) - {library}):
+            raise ModelError(f"arrays must be of library {library!r}, not {', '.join(others)}")
+        path = options.output or OWN_MODELS / f"arrays-{library}.json"
+        model = fit_arrays(table, seed=options.seed)
+        save_array_file(model, path)
+        print(
+            json.dumps({"file": str(path), **asdict(model)}, indent=1, sort_keys=True)
+            if options.json
+            else _tables(model, path)
+        )
+
+    return run_command(run, failures=(ModelError, CharacterizeError))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
