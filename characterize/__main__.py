@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tabulate import tabulate
 
 from flows.errors import FlowError, LibraryNotFound
 from flows.liberty import Liberty, read_liberty
-from flows.libraries import find_library
+from flows.libraries import CellLibrary, find_library
 from flows.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, SramModel, node_of_library
 from hw.command import run_command
 from hw.config import PEConfig
@@ -27,18 +27,25 @@ from .breakdown import breakdown, parse_kinds, parse_sizes
 from .breakdown_plot import plot_breakdown
 from .breakdown_report import as_data, as_text, digits
 from .campaign import run_campaign
-from .datapoints import export_csv, load
+from .datapoint_plots import plot_datapoints
+from .datapoints import load
 from .errors import CharacterizeError, PlanError
+from .exchange import export_table, import_file, merge_store
+from .measure import measure
 from .plan import make_plan
 from .schema import column_table
+from .status import as_text as status_text
+from .status import status
 from .store import DEFAULT_STORE, Store
+from .verify import remove_damaged, verify_points
+from .workers import OpenWorkers, process_workers
 
 __all__ = ["main"]
 
 ALL = "all"
 """Stands for every PE type."""
 BUILD = Path("build/characterize")
-_OF_BREAKDOWN = ("sizes", "spads", "node", "sram_device", "plot", "markdown")
+_OF_BREAKDOWN = ("sizes", "spads", "node", "sram_device", "markdown")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,13 +72,32 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--store", type=Path, default=DEFAULT_STORE, metavar="FILE", help=f"{DEFAULT_STORE}"
     )
-    show = parser.add_argument_group("what to show instead")
-    show.add_argument("--status", action="store_true", help="what the store holds")
+    how.add_argument(
+        "--scheduler", metavar="ADDRESS",
+        help="measure on a Dask cluster: tcp://HOST:PORT, or local for one of --jobs processes",
+    )  # fmt: skip
+    how.add_argument(
+        "--verify", action="store_true",
+        help="take damaged rows out of the store; with --pe or --config measure those points "
+        "again, from the cached netlists, and from nothing what does not match",
+    )  # fmt: skip
+    show = parser.add_argument_group("what to do instead")
+    show.add_argument("--status", action="store_true", help="what the store holds, who measures")
     show.add_argument(
         "--breakdown", action="store_true", help="where area, leakage and energy go, and the gains"
     )
     show.add_argument("--schema", action="store_true", help="the columns of a datapoint")
-    show.add_argument("--export", type=Path, metavar="FILE", help="write a library's rows as CSV")
+    show.add_argument(
+        "--export", type=Path, metavar="FILE", help="write a library's rows: .csv or .parquet"
+    )
+    show.add_argument(
+        "--import", type=Path, metavar="FILE", dest="import_", help="put a file's rows in the store"
+    )
+    show.add_argument("--merge", type=Path, metavar="STORE", help="put another store's rows in it")
+    show.add_argument(
+        "--plot", type=Path, metavar="PLACE",
+        help="draw a library's rows into this folder; with --breakdown that, into a .png file",
+    )  # fmt: skip
     split = parser.add_argument_group("the breakdown")
     split.add_argument("--sizes", metavar="I/F/P", help="words; default 12/224/24")
     split.add_argument(
@@ -84,7 +110,6 @@ def _parser() -> argparse.ArgumentParser:
     split.add_argument(
         "--sram-device", choices=DEVICES, help=f"SRAM transistors; default {DEFAULT_DEVICE}"
     )
-    split.add_argument("--plot", type=Path, metavar="FILE.png", help="also draw it")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON on standard output")
     form.add_argument("--markdown", action="store_true", help="the breakdown as Markdown")
@@ -109,14 +134,31 @@ def _command(arguments: argparse.Namespace) -> int:
         print(column_table())
         return 0
     if arguments.status:
-        return _status(arguments)
+        found = status(Store(arguments.store))
+        print(json.dumps(found, indent=2) if arguments.json else status_text(found))
+        return 0
     if arguments.export is not None:
         table = load(arguments.library, store=arguments.store)
-        export_csv(table, arguments.export)
+        export_table(table, arguments.export)
         print(f"{len(table)} datapoints written to {arguments.export}", file=sys.stderr)
         return 0
+    for source, bring in ((arguments.import_, import_file), (arguments.merge, merge_store)):
+        if source is not None:
+            new = bring(source, Store(arguments.store))
+            print(f"{new} new datapoints from {source} in {arguments.store}", file=sys.stderr)
+            return 0
     if arguments.breakdown:
         return _breakdown(arguments)
+    if arguments.plot is not None:
+        table = load(arguments.library, store=arguments.store)
+        for path in plot_datapoints(table, arguments.plot):
+            print(path)
+        return 0
+    if arguments.verify:
+        for wrong in remove_damaged(Store(arguments.store)):
+            print(f"taken out: {wrong}", file=sys.stderr)
+        if arguments.pe is None and arguments.config is None:
+            return 0
     return _measure(arguments)
 
 
@@ -152,12 +194,18 @@ def _measure(arguments: argparse.Namespace) -> int:
     library = find_library(arguments.library)
     liberty = read_liberty(library.path)  # what is wrong with a library is wrong for every point
     points = _points(arguments, latches=_has_latches(liberty))
+    store, workers = Store(arguments.store), _workers(arguments, library)
+    if arguments.verify:
+        checked = verify_points(points, library, store, build=BUILD, open_workers=workers)
+        for text in checked.replaced:
+            print(f"replaced: {text}", file=sys.stderr)
+        print(f"{checked.same} datapoints measured again are the same", file=sys.stderr)
     summary = run_campaign(
         points,
         library,
-        Store(arguments.store),
+        store,
         build=BUILD,
-        jobs=arguments.jobs,
+        open_workers=workers,
         retry_failed=arguments.retry_failed,
     )
     if arguments.json:
@@ -170,10 +218,22 @@ def _measure(arguments: argparse.Namespace) -> int:
                 print(f"failed: {_name(row)}: {row['message']}", file=sys.stderr)
     print(
         f"{summary.measured} measured, {summary.cached} already in {arguments.store}, "
-        f"{summary.failed} failed" + (" (--retry-failed tries again)" if summary.failed else ""),
+        + (f"{summary.elsewhere} by another campaign, " if summary.elsewhere else "")
+        + f"{summary.failed} failed"
+        + (" (--retry-failed tries again)" if summary.failed else ""),
         file=sys.stderr,
     )
     return 1 if summary.failed else 0
+
+
+def _workers(arguments: argparse.Namespace, library: CellLibrary) -> OpenWorkers:
+    if arguments.scheduler is None:
+        return functools.partial(process_workers, arguments.jobs, measure)
+    from .cluster import cluster_workers  # Dask takes a second to import
+
+    return functools.partial(
+        cluster_workers, arguments.scheduler, library, jobs=arguments.jobs, build=BUILD
+    )
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -224,17 +284,6 @@ def _breakdown(arguments: argparse.Namespace) -> int:
         print(json.dumps(as_data(made), indent=2, sort_keys=True))
     else:
         print(as_text(made, markdown=arguments.markdown))
-    return 0
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    rows = Store(arguments.store).table()
-    counts = Counter(zip(rows["library"], rows["pe_type"], rows["status"], strict=True))
-    if arguments.json:
-        print(json.dumps([[*group, count] for group, count in sorted(counts.items())]))
-    else:
-        body = [[*group, count] for group, count in sorted(counts.items())]
-        print(tabulate(body, ["library", "PE type", "status", "datapoints"]))
     return 0
 
 

@@ -7,8 +7,11 @@ PE type, what earlier versions of its sources measured of it is left out.
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,22 +23,52 @@ from .schema import COLUMNS, POINT, check_row
 from .source_digest import flow_digest, generator_digest
 from .store import DEFAULT_STORE, Store
 
-__all__ = ["SHIPPED", "export_csv", "load", "read_csv"]
+__all__ = ["SHIPPED", "check_rows", "csv_rows", "export_csv", "load", "read_csv"]
+
+Row = dict[str, Any]
+_LONGEST = 4_000
+"""Characters of a field; the longest that are written are messages of 2,000."""
 
 SHIPPED = Path(__file__).parent / "measured"
 
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Return a table of datapoints; `StoreError` naming row and column where one is wrong."""
+    return pd.DataFrame(csv_rows(path), columns=[column.name for column in COLUMNS])
+
+
+def csv_rows(path: Path) -> list[Row]:
+    """Return the datapoints of a CSV file; `StoreError` naming row and column."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = [line for line in csv.reader(file, strict=True) if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise StoreError(f"cannot read datapoints from {path}: {error}") from None
-    rows = [
-        check_row({str(k): v for k, v in row.items()}, f"{path}, row {number}")
-        for number, row in enumerate(table.to_dict("records"), 2)
-    ]
-    return pd.DataFrame(rows, columns=[column.name for column in COLUMNS])
+    if not lines:
+        raise StoreError(f"cannot read datapoints from {path}: it has no line of column names")
+    names, *rows = lines
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(names) or len(set(names)) != len(names):
+            raise StoreError(
+                f"{path}, row {number}: it must have {len(set(names))} fields, one for each "
+                f"column, not {len(row)}"
+            )
+    return check_rows([dict(zip(names, row, strict=True)) for row in rows], path, first=2)
+
+
+def check_rows(rows: Sequence[Mapping[str, Any]], path: Path, *, first: int) -> list[Row]:
+    """Return the rows of a file in their types; `StoreError` naming row and column.
+
+    `first` is the number that the file's first row has for a reader of the file.
+    """
+    checked = []
+    for number, row in enumerate(rows, first):
+        where = f"{path}, row {number}"
+        for name, value in row.items():
+            if isinstance(value, str) and len(value) > _LONGEST:
+                raise StoreError(f"{where}: {name} must have at most {_LONGEST} characters")
+        checked.append(check_row(row, where))
+    return checked
 
 
 def load(library: str, *, store: Path | None = DEFAULT_STORE) -> pd.DataFrame:

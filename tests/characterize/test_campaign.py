@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from characterize.__main__ import main
@@ -71,7 +72,8 @@ def _without_sta(tmp_path: Path) -> Path:
     return folder
 
 
-def test_ctrl_c_keeps_what_was_finished(osu018: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [[], ["--scheduler", "local"]], ids=["pool", "cluster"])
+def test_ctrl_c_keeps_what_was_finished(osu018: str, workers: list[str], tmp_path: Path) -> None:
     plan, store = tmp_path / "plan.yaml", tmp_path / "s.sqlite"
     plan.write_text(
         "- {ifmap_spad: 4, filter_spad: 8, psum_spad: 4}\n"
@@ -79,7 +81,7 @@ def test_ctrl_c_keeps_what_was_finished(osu018: str, tmp_path: Path) -> None:
     )
     arguments = ["--pe", "int8", "--plan", str(plan), "--store", str(store), "--jobs", "2"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "characterize", *arguments, "--library", osu018],
+        [sys.executable, "-m", "characterize", *arguments, "--library", osu018, *workers],
         cwd=ROOT,
         env=dict(os.environ),
         stderr=subprocess.PIPE,
@@ -92,8 +94,10 @@ def test_ctrl_c_keeps_what_was_finished(osu018: str, tmp_path: Path) -> None:
         if store.is_file() and not Store(store).table().empty:
             break
         time.sleep(0.2)
+    family = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
+    assert not psutil.wait_procs(family, timeout=10)[1], "workers and tools end with the campaign"
     finished = Store(store).table()
     assert not finished.empty
     assert set(finished["status"]) == {"ok"}
@@ -147,14 +151,3 @@ def test_a_truncated_library_is_refused_before_anything_is_measured(
     assert main(["--pe", "int8", "--library", str(path), "--store", str(store)]) == 1
     assert str(path) in capsys.readouterr().err
     assert Store(store).table().empty
-
-
-def test_a_second_campaign_on_the_same_store_is_told_so(
-    osu018: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import filelock
-
-    store = tmp_path / "s.sqlite"
-    with filelock.FileLock(f"{store}.lock"):
-        assert main(["--pe", "int8", "--library", osu018, "--store", str(store)]) == 1
-    assert "another campaign is running" in capsys.readouterr().err

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -45,7 +46,7 @@ def test_a_newer_store_is_refused_and_kept(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def _version_1(path: Path, *keys: str) -> Path:
+def version_1(path: Path, *keys: str) -> Path:
     """Write a store as version 1 of the schema made it."""
     columns = [column for column in COLUMNS if column.since == 1]
     types = {str: "TEXT", int: "INTEGER", float: "REAL"}
@@ -64,7 +65,7 @@ def _version_1(path: Path, *keys: str) -> Path:
 
 
 def test_an_older_store_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
-    store = Store(_version_1(tmp_path / "s.sqlite", "a", "b"))
+    store = Store(version_1(tmp_path / "s.sqlite", "a", "b"))
     store.put(row("c"))
     for opened in (store, Store(store.path)):
         old = opened.get("a")
@@ -97,7 +98,7 @@ def test_an_older_csv_is_read_and_written(tmp_path: Path) -> None:
 
 
 def test_of_equal_points_the_one_measured_last_counts(tmp_path: Path) -> None:
-    store = Store(_version_1(tmp_path / "s.sqlite", "z"))
+    store = Store(version_1(tmp_path / "s.sqlite", "z"))
     store.put(row("b", area_um2=2.0))
     store.put(row("a", area_um2=3.0))
     store.put(row("c", decoders="edge"))
@@ -146,3 +147,53 @@ def test_rows_of_earlier_sources_do_not_mix_with_those_of_this_tree(tmp_path: Pa
     store.put(row("k4", filter_spad=64, pe_type="int4", **old))
     table = load("toy", store=store.path)
     assert set(table["key"]) == {"k3", "k4"}
+
+
+def test_a_full_disk_is_named_and_the_store_unharmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    store.put(row("a"))
+    connect = sqlite3.connect
+
+    def on_a_full_disk(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes what it already has
+        return connection
+
+    with monkeypatch.context() as full:
+        full.setattr(sqlite3, "connect", on_a_full_disk)
+        with pytest.raises(StoreError, match="disk is full; free some space and run again; noth"):
+            store.put_all([row(f"b{n}", message="long" * 1000, status="failed") for n in range(99)])
+    assert list(store.table()["key"]) == ["a"] and store.damaged() == {}
+    store.put(row("b"))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    if not Path("/proc/self").exists():
+        pytest.skip("this system has no folder that even root cannot write to")
+    with pytest.raises(StoreError, match="unable to open database file; the file and its folder m"):
+        Store(Path("/proc/self/s.sqlite"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot make the folder"):
+        Store(tmp_path / "file" / "s.sqlite")
+
+
+def test_a_file_with_a_damaged_page_is_named(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    store.put_all([row(f"k{n}") for n in range(50)])
+    content = bytearray(store.path.read_bytes())
+    content[8192:12288] = bytes(4096)
+    store.path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"cannot be used: .*; nothing in it was changed"):
+        store.damaged()
+
+
+def test_a_store_without_digests_gets_them(tmp_path: Path) -> None:
+    store = Store(version_1(tmp_path / "s.sqlite", "a"))
+    with store.connect() as connection:
+        connection.execute("UPDATE datapoints SET area_um2 = 2.5 WHERE key = 'a'")
+    assert store.get("a") is None
+    assert store.damaged() == {"a": "datapoint a: its values do not match their digest"}
+    with pytest.raises(StoreError, match=r"holds damaged rows \(1\), the first: datapoint a"):
+        store.table()
