@@ -187,6 +187,7 @@ TERMS: dict[str, dict[str, Term]] = {
     **_word("ifmap", "activation"),
     "overhead_path_ns": {
         "ready of all PEs": lambda c: c["col_tag"],
+        "floating-point link": lambda c: c["float"],
         "lanes": lambda c: np.log2(np.maximum(c["filter_lanes"], c["ifmap_lanes"])),
         "array": _one,
     },

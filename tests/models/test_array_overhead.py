@@ -44,7 +44,7 @@ def test_the_shipped_fit_is_that_of_the_shipped_rows(shipped: ArrayOverhead) -> 
 
 def test_unseen_arrays_are_predicted_within_15_percent(shipped: ArrayOverhead) -> None:
     checks = shipped.model.checks
-    assert checks["held out"].arrays >= 4
+    assert checks["held out"].arrays >= 3
     assert checks["larger than all fitted"].arrays >= 3
     for name in ("held out", "larger than all fitted"):
         assert checks[name].max <= 0.15, name
