@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
+    "characterize.array_overhead": "characterize.array_overhead",
+    "models.fit_arrays": "models.fit_arrays",
     "hw.emit": "hw.emit",
     "characterize": "characterize.__main__",
     "characterize.recipe_search": "characterize.recipe_search",
