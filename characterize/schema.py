@@ -155,9 +155,11 @@ def columns_after(version: int) -> tuple[Column, ...]:
 def check_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return a row with every column in its type; `StoreError` naming row, column and range."""
     stated = row.get("schema_version")
-    if str(stated).isdecimal() and int(str(stated)) > SCHEMA_VERSION:
+    digits = str(stated)
+    # A number of many digits is no version, and Python refuses to read it.
+    if digits.isdecimal() and (len(digits) > 9 or int(digits) > SCHEMA_VERSION):
         raise StoreError(
-            f"{where}: schema version {stated}; this program knows versions up to "
+            f"{where}: schema version {digits[:20]}; this program knows versions up to "
             f"{SCHEMA_VERSION}: use a newer program"
         )
     version = _checked(_BY_NAME["schema_version"], stated, where)
