@@ -32,6 +32,7 @@ _SHARES = {
     "arithmetic": "arithmetic",
     "scratchpads": "scratchpads",
     "control": "control, idle",
+    "networks": "networks",
     "glb": "GLB",
     "leakage": "leakage",
     "dram": "DRAM",
