@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 
 import numpy as np
-from tabulate import tabulate
 
 from hw.array.row_stationary_config import RowStationaryConfig
 from hw.array.row_stationary_counts import count_layer
@@ -17,6 +16,7 @@ from hw.array.row_stationary_pass import ArrayPass
 from hw.config import PEConfig
 from tests.hw.array.row_stationary_cases import convolve, random_pass, random_tensors
 from tests.hw.array.row_stationary_jobs import Counted, layer_job, random_job, simulate
+from tests.rtl_table import add_row
 
 PE = {"ifmap_spad": 6, "filter_spad": 32, "psum_spad": 5}
 
@@ -82,7 +82,7 @@ def simulate_layers(
     chance: float = 1.0,
     simulator: str = "icarus",
 ) -> None:
-    """Simulate layers on one array; compare outputs, words and cycles, and print the cycles."""
+    """Simulate layers on one array; compare outputs, words and cycles."""
     dice, config = random.Random(seed), all_passes[0].config
     jobs, taken = [], []
     for passes in all_passes:
@@ -95,7 +95,6 @@ def simulate_layers(
         taken.append([w.array_pass for w in words])
     how = {"chance": chance, "seed": seed, "simulator": simulator}
     counted = iter(simulate(config, jobs, folder, **how))
-    rows = []
     for passes, array_passes in zip(all_passes, taken, strict=True):
         counts = count_layer(passes)
         here = [next(counted) for _ in array_passes]
@@ -109,11 +108,9 @@ def simulate_layers(
             assert moved == getattr(counts, f"{name}_words")
         k = passes.mapping
         integers = " ".join(f"{name}{getattr(k, name)}" for name in "mnepqrt")
-        rows.append((passes.layer.name, integers, len(here), int(counts.cycles), simulated, setup))
         if chance == 1:
             assert counts.waiting_cycles == 0, "no layer of these should have to wait"
             assert simulated == counts.cycles, passes
             assert setup in (0, counts.setup_cycles)
-    title = f"{config.name}, lanes {config.filter_lanes}/{config.ifmap_lanes}, chance {chance}"
-    header = ("layer", "mapping", "passes", "predicted", "simulated", "set-up")
-    print(f"\n{title}\n{tabulate(rows, header)}")
+            what = f"{config.name}, lanes {config.filter_lanes}/{config.ifmap_lanes}"
+            add_row(what, passes.layer.name, integers, counts.cycles, 0, simulated)

@@ -1,6 +1,6 @@
 """The row-stationary array in simulation: bit for bit, word for word and cycle for cycle.
 
-The tables of predicted and simulated cycles are printed with `pytest -s`.
+`make rtl-table` prints predicted and simulated cycles of the layers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Systolic arrays in simulation: layers bit for bit with stalls, cycles and words as predicted.
 
-Each run prints what was predicted and what was simulated (`pytest -s`).
+`make rtl-table` prints what was predicted and what was simulated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tabulate import tabulate
 
 from flows.errors import ToolMissing
 from flows.simulation import run_bench
@@ -25,6 +24,7 @@ from hw.config import PEConfig
 from hw.layer import Layer
 from hw.pe.registry import PE_TYPES
 from hw.verilog import start_processes
+from tests.rtl_table import add_row
 
 from .systolic_layers import LARGER, LAYERS, TINY, in_numbers, random_layer
 
@@ -77,8 +77,8 @@ def simulate(
         pytest.skip(str(error))
     rows = json.loads((table / "table.json").read_text())
     assert [row[0] for row in rows] == [layer.name for layer in layers]
-    print(f"\n{top} {settings or ''}")
-    print(tabulate(rows, ["layer", "products", "simulated cycles", "predicted cycles"]))
+    for name, products, simulated, predicted in rows:
+        add_row(top, name, f"{products} products", predicted, 0, simulated)
 
 
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
