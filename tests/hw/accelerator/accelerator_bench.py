@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
+
+from tests.hw.streams import Sink, Source
 
 JOB = json.loads(Path(os.environ["ACCELERATOR_JOB"]).read_text())
 ROWS = {
@@ -29,63 +31,13 @@ ROWS = {
 """Signals of the shell that move a row of the global buffer while they are high."""
 
 
-class Source:
-    """Drives one stream; a word offered stays until it is taken."""
-
-    def __init__(self, dut, name: str) -> None:
-        self.words: deque = deque()
-        self.name, self.moved = name, 0
-        self.valid, self.ready = getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__ready")
-        self.payload = getattr(dut, f"{name}__payload")
-        self.offered = False
-        self.valid.value = 0
-
-    def clock(self, offer: bool) -> None:
-        if self.offered and self.ready.value == 1:
-            self.words.popleft()
-            self.moved += 1
-            self.offered = False
-        if not self.offered and self.words and offer:
-            self.payload.value = self.words[0]
-            self.offered = True
-            self.valid.value = 1
-        elif not self.offered:
-            self.valid.value = 0
-
-
-class Sink:
-    """Takes the outputs and compares them; an offered beat must stay until it is taken."""
-
-    def __init__(self, dut) -> None:
-        self.expected: deque = deque()
-        self.valid, self.ready = dut.output__valid, dut.output__ready
-        self.payload = dut.output__payload
-        self.taking, self.held, self.moved = False, None, 0
-        self.ready.value = 0
-
-    def clock(self, take: bool) -> None:
-        if self.valid.value == 1:
-            beat = int(self.payload.value)
-            assert self.held in (None, beat), "an offered beat changed"
-            self.held = beat
-            if self.taking:
-                assert self.expected, "an output too many"
-                want, mask = self.expected.popleft()
-                assert beat & mask == want, f"output {beat & mask:#x}, not {want:#x}"
-                self.held, self.moved = None, self.moved + 1
-        else:
-            assert self.held is None, "an offered beat vanished"
-        self.taking = take
-        self.ready.value = int(take)
-
-
 class Bench:
     """All streams of the accelerator."""
 
     def __init__(self, dut) -> None:
         self.dut, self.dice = dut, random.Random(JOB["seed"])
         self.sources = {name: Source(dut, name) for name in ("write", "filter", "ifmap")}
-        self.output = Sink(dut)
+        self.output = Sink(dut, "output")
         self.watched = {}
         if JOB["watch"]:
             for name, path in ROWS.items():
