@@ -207,18 +207,34 @@ def accelerator_counts(
     starved = np.maximum(starved, loads * late)
     margin = _MARGIN * row_cycles
     in_time = np.maximum(of_filters, load_cycles) + tile_cycles + margin <= each
+    # Filters go before the next tile while the queue has room for them, until the array has read
+    # the tile before to its end and waits.
+    ahead = np.minimum(queue_rows, (loads - 1) * filters_of_pass) * row_cycles
+    held_up = np.maximum(0, tile_cycles + margin - (pass_cycles - beats))
+    held_up = np.where(ahead + tile_cycles + margin <= each, 0, held_up)
+    in_time = in_time & (held_up == 0)
     in_time = (tiles == 1) | double & in_time
     in_time = in_time & (load_cycles + margin <= pass_cycles) & (filters_of_pass <= queue_rows)
 
-    tail = chains * p * (ceil_div(used, lanes) * output_cycles - 1) - (output_cycles - 1)
+    # Rows of the last position come one per cycle; what they fill leaves one after the other.
+    last = (finals * psum_rows - 1) % packed + 1
+    crossed = last // position_rows * (period - position_rows)
+    before = np.maximum(0, (position_rows - 1 - last) // packed)
+    behind = np.maximum(0, row_cycles - last - crossed)
+    behind = behind + before * np.maximum(0, row_cycles - packed)
+    tail = chains * p * (ceil_div(used, lanes) - 1) + behind
     end = _END + memory_latency - 1 + (tiles > 1) + row_cycles - 1 + tail
     if output_row_bits is not None:
         end = end + _REQUANTIZING
-    # A position's rows for each pass that they hold up, half of what streams could cost if nothing
-    # of it overlapped: measured, and held by the suite.
-    waits = np.where(port_free, 0, of_array.passes * moves)
+    # A position for each pass that its rows hold up, its first psum too where it waits for the pass
+    # before, and half of what streams could cost if nothing of it overlapped: measured on random
+    # layers, and held by the suite.
+    follows = several & (filter_groups * n == 1)
+    first_psum = np.where(follows, pass_cycles - (layer.f - 1) * period, 0)
+    waits = np.where(port_free, 0, of_array.passes * (moves + period + first_psum))
     lost = np.where(in_time, 0, tiles * (load_cycles + margin))
-    lost = lost + np.where(double, 0, (tiles - 1) * tile_cycles)
+    held_up = np.minimum(np.minimum(tiles - 1, 1 + ahead // each) * held_up, ahead)
+    lost = lost + np.where(double, held_up, (tiles - 1) * tile_cycles)
     slack = tail + waits + np.ceil(lost / 2)
 
     return AcceleratorCounts(

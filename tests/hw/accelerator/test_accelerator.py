@@ -119,6 +119,23 @@ def test_shapes(shape: str, tmp_path: Path) -> None:
     check_layers(hardware("int8", **SHAPES[shape]), layers, 4, tmp_path)
 
 
+MANY = {
+    **SHAPES,
+    "plain": {},
+    "everything binds": {"port": 8, "off_chip_bytes": 2, "memory_latency": 3, "psum_queue": 2},
+    "large": {"rows": 8, "cols": 8, "glb_kib": 64, "pe": {"ifmap_spad": 12, "filter_spad": 64}},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shape", MANY)
+def test_many_random_layers(shape: str, tmp_path: Path) -> None:
+    """Enough of them to meet the rare cases that a closed form forgets."""
+    dice = random.Random(f"many {shape}")
+    layers = [random_layer(dice) for _ in range(200)]
+    check_layers(hardware("int8", **MANY[shape]), layers, 10, tmp_path, simulator="verilator")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("pe_type", sorted(set(PE_TYPES) - {"mxint8", "mxfp4"}))
 def test_every_pe_type(pe_type: str, tmp_path: Path) -> None:
