@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hw.accelerator_config import default_psum_queue
 from hw.accelerator_counts import AcceleratorCounts, accelerator_counts
 from hw.layer import Layer
 
@@ -45,7 +46,7 @@ def hardware_counts(
         activation_bits=d.activation_bits, psum_bits=d.psum_bits, ifmap_spad=d.ifmap_spad,
         interval=psum_interval(mapping["p"], d.psum_latency, d.macro), write_stage=d.write_stage,
         link_cycles=d.link_cycles, memory_latency=d.memory_latency, **mapping, terms=d.terms,
-        scale_words=d.scale_words,
+        scale_words=d.scale_words, psum_queue=default_psum_queue(d.psum_spad),
         output_row_bits=d.psums_per_row * d.activation_bits if d.requantizes else None,
     )  # fmt: skip
 

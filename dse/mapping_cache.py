@@ -28,7 +28,8 @@ __all__ = ["map_layer_cached"]
 _SOURCES = (
     "dse/designs.py", "dse/estimate.py", "dse/group_shape.py", "dse/hardware.py", "dse/mapper.py",
     "dse/places.py", "dse/rules.py", "hw/accelerator_config.py", "hw/accelerator_counts.py",
-    "hw/array/row_stationary_counts.py", "hw/array/row_stationary_cycles.py",
+    "hw/accelerator_waits.py", "hw/array/row_stationary_counts.py",
+    "hw/array/row_stationary_cycles.py",
 )  # fmt: skip
 _INTEGERS = "mnepqrt"
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .array.row_stationary_config import RowStationaryConfig
 from .config import AcceleratorConfig, config_digest
 from .errors import ConfigError
@@ -17,8 +19,8 @@ from .pe.pe_type import PEType
 from .pe.registry import PE_TYPES
 
 __all__ = [
-    "BANK_KIB", "FILTER_QUEUE_BYTES", "MAX_LANES", "HardwareConfig", "default_lanes", "glb_banks",
-    "requantizes",
+    "BANK_KIB", "FILTER_QUEUE_BYTES", "MAX_LANES", "HardwareConfig", "default_lanes",
+    "default_psum_queue", "glb_banks", "requantizes",
 ]  # fmt: skip
 
 FILTER_QUEUE_BYTES = 8192
@@ -27,6 +29,11 @@ BANK_KIB = 4
 """Size of a bank of the global buffer unless asked for another [KiB]."""
 MAX_LANES = 4
 """Lanes of a network unless asked for more: each costs a comparison in every row."""
+
+
+def default_psum_queue(psum_spad: Any) -> Any:
+    """Return the psums that wait at either end of a column of PEs with so many words."""
+    return np.maximum(2, psum_spad)
 
 
 def default_lanes(row_bits: int, word_bits: int) -> int:
@@ -174,7 +181,9 @@ class HardwareConfig:
     @property
     def queue_psums(self) -> int:
         """Psums that wait at either end of a column."""
-        return max(2, self.design.pe.psum_spad) if self.psum_queue is None else self.psum_queue
+        if self.psum_queue is not None:
+            return self.psum_queue
+        return int(default_psum_queue(self.design.pe.psum_spad))
 
     @property
     def requantizes(self) -> bool:

@@ -3,14 +3,13 @@
 For numbers or arrays of one shape, so that an exploration can ask for many designs at once; nothing
 is checked.  The array's passes follow each other without a gap (`hw.array`, exact); around them
 
-- the path of psums to and from the global buffer moves one row per cycle: a pass takes at least as
-  long as its rows;
-- the output stream moves one beat per cycle;
+- the path of psums to and from the global buffer moves one row per cycle, and the output stream
+  one beat: a pass takes at least as long as its rows;
 - the off-chip streams move one beat per cycle: with two tiles in the global buffer all but the
   first fill overlaps the array's work, with one the tiles do not.
 
 `cycles` is exact where neither psums nor the off-chip streams are the slower ones; elsewhere the
-layer takes at most `slack_cycles` more (docs/accelerator.md).
+layer takes at most `slack_cycles` more (`accelerator_waits`, docs/accelerator.md).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .accelerator_waits import psum_waits, stream_waits
 from .array.row_stationary_counts import LayerCounts, filter_rows, layer_counts
 from .array.row_stationary_cycles import ceil_div
 from .layer import Layer
@@ -28,7 +28,6 @@ __all__ = ["AcceleratorCounts", "accelerator_counts"]
 
 _END = 3
 _REQUANTIZING = 8
-_MARGIN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +132,9 @@ def accelerator_counts(
         link_cycles=link_cycles, m=m, n=n, e=e, p=p, q=q, r=r, t=t, terms=terms,
         scale_words=scale_words, bias=bias,
     )  # fmt: skip
-    lanes = np.minimum(row_bits // psum_bits, cols)
     high = filter_rows(layer.r, rows)
     row_step, col_step = np.minimum(layer.stride, high), min(layer.stride, layer.s)
-    words = (q + scale_words) * (layer.s + (layer.f - 1) * col_step)
+    column = q + scale_words
     spots = layer.n // n * ceil_div(layer.e, e)
     sums = ceil_div(c, q * r) * (layer.r // high)
     blocks = ceil_div(filters, m)
@@ -145,8 +143,10 @@ def accelerator_counts(
     keep = (spots == 1) & (sums == 1)
     tiles = layer.groups * np.where(keep, 1, blocks * spots * sums)
 
-    load_beats = ceil_div(t * r * high, filter_lanes) * p * (q + scale_words) * layer.s * terms
-    filters_of_pass = ceil_div(load_beats, row_bits // (filter_lanes * weight_bits))
+    beats_of_row = row_bits // (filter_lanes * weight_bits)
+    load_beats = ceil_div(t * r * high, filter_lanes) * p * column * layer.s * terms
+    load_rows = ceil_div(load_beats, beats_of_row)
+    words = column * (layer.s + (layer.f - 1) * col_step)
     beats = ceil_div(r * ((e - 1) * row_step + high), ifmap_lanes) * words
     image_rows = ceil_div(beats, row_bits // (ifmap_lanes * activation_bits))
     tile_rows = n * image_rows
@@ -154,7 +154,9 @@ def accelerator_counts(
     pieces = ceil_div(e, cols)
     sets_beside = np.maximum(1, cols // e)
     used = np.where(pieces > 1, ceil_div(e, pieces), e * np.minimum(t, sets_beside))
-    position_rows = ceil_div(t, sets_beside) * pieces * p * ceil_div(used, lanes)
+    burst = ceil_div(t, sets_beside) * pieces * p
+    beside = ceil_div(used, np.minimum(row_bits // psum_bits, cols))
+    position_rows = burst * beside
     psum_rows = layer.f * position_rows
     block_rows = np.where(sums > 1, filter_groups * n * psum_rows, 0)
     bias_rows = layer.groups * all_groups * position_rows if bias else 0 * psum_rows
@@ -162,80 +164,30 @@ def accelerator_counts(
     psum_banks = ceil_div(block_rows + bias_rows, bank_rows)
     double = 2 * tile_banks + psum_banks <= banks
 
-    output_cycles = row_cycles
-    packed = 1
+    packed, output_cycles, requantizing = 1, row_cycles, 0
     if output_row_bits is not None:
         packed = _power_of_two_below(row_bits // output_row_bits)
         output_cycles = np.maximum(1, row_cycles / packed)
+        requantizing = _REQUANTIZING
     finals = of_array.passes // sums
-    enters = psum_rows * (of_array.passes - (0 if bias else finals))
-    leaves = psum_rows * (of_array.passes - finals)
-
-    # Where psums hold the array up: passes of the first, of a middle and of the last sum step.
-    window = (q + scale_words) * layer.s * terms * interval
-    chains = ceil_div(t, sets_beside) * pieces
-    period = np.maximum(window, chains * p)
     pass_cycles = of_array.cycles / of_array.passes
-    enters_first, out = psum_rows * int(bias), psum_rows * output_cycles
-    several = sums > 1
-    first = enters_first + psum_rows * several
-    last = np.maximum(out, np.where(several, psum_rows, enters_first))
-    middles = (of_array.passes - 2 * finals) * (sums > 2)
-    wait = finals * several * np.maximum(0, first - pass_cycles)
-    wait = wait + middles * np.maximum(0, 2 * psum_rows - pass_cycles)
-    wait = wait + finals * np.maximum(0, last - pass_cycles)
-    array_cycles = of_array.cycles + np.ceil(wait)
-    port = np.where(sums > 2, 2, np.where(sums > 1, 1 + int(bias), int(bias)))
-    moves = position_rows * np.maximum(port, output_cycles)
-    port_free = (moves <= period) & (chains * p <= psum_queue)
-
-    # Off chip: the first tile and filters come before anything else, the rest beside the array.
-    tile_cycles, load_cycles = tile_rows * row_cycles, filters_of_pass * row_cycles
-    beats_per_row = row_bits // (filter_lanes * weight_bits)
-    last_beats = load_beats - (filters_of_pass - 1) * beats_per_row
-    loading = np.maximum(row_cycles + load_beats, load_cycles + last_beats) - load_beats
-    fill = bias_rows * row_cycles + tile_cycles + loading
+    period = np.maximum(column * layer.s * terms * interval, burst)
+    psums = psum_waits(
+        passes=of_array.passes, pass_cycles=pass_cycles, sums=sums,
+        follows=(sums > 1) & (filter_groups * n == 1), positions=layer.f, period=period,
+        burst=burst, beside=beside, queue=psum_queue, bias=bias, row_cycles=row_cycles,
+        output_cycles=output_cycles, packed=packed,
+    )  # fmt: skip
+    array_cycles = of_array.cycles + psums.cycles
     loads = of_array.filter_loads
-    # Filters that the queue does not hold come while the array loads them.
-    late = np.maximum(0, (filters_of_pass - queue_rows) * row_cycles + last_beats - load_beats)
-    each, of_filters = array_cycles / tiles, (loads - 1) * load_cycles / tiles
-    behind = np.maximum(0, of_filters + tile_cycles - each)
-    # A single tile's place is free one position and a load before its last pass ends.
-    hidden = period + loads * load_beats / of_array.passes
-    behind = np.where(double, behind, np.maximum(behind, tile_cycles - hidden))
-    starved = (tiles - 1) * behind + np.maximum(0, of_filters - each)
-    starved = np.maximum(starved, loads * late)
-    margin = _MARGIN * row_cycles
-    in_time = np.maximum(of_filters, load_cycles) + tile_cycles + margin <= each
-    # Filters go before the next tile while the queue has room for them, until the array has read
-    # the tile before to its end and waits.
-    ahead = np.minimum(queue_rows, (loads - 1) * filters_of_pass) * row_cycles
-    held_up = np.maximum(0, tile_cycles + margin - (pass_cycles - beats))
-    held_up = np.where(ahead + tile_cycles + margin <= each, 0, held_up)
-    in_time = in_time & (held_up == 0)
-    in_time = (tiles == 1) | double & in_time
-    in_time = in_time & (load_cycles + margin <= pass_cycles) & (filters_of_pass <= queue_rows)
-
-    # Rows of the last position come one per cycle; what they fill leaves one after the other.
-    last = (finals * psum_rows - 1) % packed + 1
-    crossed = last // position_rows * (period - position_rows)
-    before = np.maximum(0, (position_rows - 1 - last) // packed)
-    behind = np.maximum(0, row_cycles - last - crossed)
-    behind = behind + before * np.maximum(0, row_cycles - packed)
-    tail = chains * p * (ceil_div(used, lanes) - 1) + behind
-    end = _END + memory_latency - 1 + (tiles > 1) + row_cycles - 1 + tail
-    if output_row_bits is not None:
-        end = end + _REQUANTIZING
-    # A position for each pass that its rows hold up, its first psum too where it waits for the pass
-    # before, and half of what streams could cost if nothing of it overlapped: measured on random
-    # layers, and held by the suite.
-    follows = several & (filter_groups * n == 1)
-    first_psum = np.where(follows, pass_cycles - (layer.f - 1) * period, 0)
-    waits = np.where(port_free, 0, of_array.passes * (moves + period + first_psum))
-    lost = np.where(in_time, 0, tiles * (load_cycles + margin))
-    held_up = np.minimum(np.minimum(tiles - 1, 1 + ahead // each) * held_up, ahead)
-    lost = lost + np.where(double, held_up, (tiles - 1) * tile_cycles)
-    slack = tail + waits + np.ceil(lost / 2)
+    streams = stream_waits(
+        passes=of_array.passes, array_cycles=array_cycles, pass_cycles=pass_cycles, period=period,
+        loads=loads, load_beats=load_beats, last_beats=load_beats - (load_rows - 1) * beats_of_row,
+        load_rows=load_rows, queue_rows=queue_rows, tiles=tiles, tile_rows=tile_rows, beats=beats,
+        double=double, row_cycles=row_cycles,
+    )  # fmt: skip
+    fill = bias_rows * row_cycles + streams.fill_cycles
+    end = _END + memory_latency - 1 + (tiles > 1) + row_cycles - 1 + requantizing
 
     return AcceleratorCounts(
         array=of_array,
@@ -246,18 +198,18 @@ def accelerator_counts(
         psum_rows=psum_rows,
         block_rows=block_rows,
         bias_rows=bias_rows,
-        filter_rows=loads * filters_of_pass,
+        filter_rows=loads * load_rows,
         ifmap_rows=bias_rows + tiles * tile_rows,
         ifmap_read_rows=of_array.passes * image_rows,
-        psum_read_rows=enters,
-        psum_write_rows=leaves,
+        psum_read_rows=psum_rows * (of_array.passes - (0 if bias else finals)),
+        psum_write_rows=psum_rows * (of_array.passes - finals),
         output_rows=ceil_div(finals * psum_rows, packed),
         array_cycles=array_cycles,
-        off_chip_cycles=(loads * filters_of_pass + bias_rows + tiles * tile_rows) * row_cycles,
+        off_chip_cycles=(loads * load_rows + bias_rows + tiles * tile_rows) * row_cycles,
         fill_cycles=fill,
-        starved_cycles=starved,
-        slack_cycles=slack,
-        cycles=fill + array_cycles + starved + end,
+        starved_cycles=streams.starved_cycles,
+        slack_cycles=psums.slack_cycles + streams.slack_cycles,
+        cycles=fill + array_cycles + streams.starved_cycles + end + psums.tail_cycles,
         setup_cycles=of_array.setup_cycles + cols,
     )
 

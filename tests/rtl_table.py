@@ -34,9 +34,10 @@ def summary(rows: Iterable[list[Any]], *, whole: bool) -> str:
     rows = sorted(rows)
     equal = sum(row[3] == row[5] for row in rows)
     within = sum(abs(row[3] - row[5]) <= row[4] for row in rows)
+    off = 100 * sum(abs(row[3] - row[5]) / row[5] for row in rows) / max(1, len(rows))
     line = (
         f"{len(rows)} layers simulated without stalls: {equal} take exactly the predicted cycles, "
-        f"{within} take them within what the prediction states"
+        f"{within} take them within what the prediction states; they are {off:.2f} % off on average"
     )
     if not whole:
         return line
