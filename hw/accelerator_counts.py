@@ -173,10 +173,9 @@ def accelerator_counts(
     pass_cycles = of_array.cycles / of_array.passes
     period = np.maximum(column * layer.s * terms * interval, burst)
     psums = psum_waits(
-        passes=of_array.passes, pass_cycles=pass_cycles, sums=sums,
-        follows=(sums > 1) & (filter_groups * n == 1), positions=layer.f, period=period,
-        burst=burst, beside=beside, queue=psum_queue, bias=bias, row_cycles=row_cycles,
-        output_cycles=output_cycles, packed=packed,
+        passes=of_array.passes, pass_cycles=pass_cycles, sums=sums, positions=layer.f,
+        period=period, burst=burst, beside=beside, queue=psum_queue, bias=bias,
+        row_cycles=row_cycles, output_cycles=output_cycles, packed=packed,
     )  # fmt: skip
     array_cycles = of_array.cycles + psums.cycles
     loads = of_array.filter_loads

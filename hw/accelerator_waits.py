@@ -47,7 +47,6 @@ def psum_waits(
     passes: Any,
     pass_cycles: Any,
     sums: Any,
-    follows: Any,
     positions: Any,
     period: Any,
     burst: Any,
@@ -64,8 +63,6 @@ def psum_waits(
     ----------
     passes, pass_cycles, sums
         Passes, cycles of one by itself, and the passes that a psum goes through.
-    follows
-        Whether a pass needs at once what the pass before it has summed.
     positions, period
         Positions of a pass, and cycles from one to the next.
     burst, beside, queue
@@ -102,9 +99,8 @@ def psum_waits(
 
     port = np.where(sums > 2, 2, np.where(several, 1 + int(bias), int(bias)))
     moves = position_rows * np.maximum(port, output_cycles)
-    first_psum = np.where(follows, pass_cycles - (positions - 1) * period, 0)
-    slack = passes * (moves + period + first_psum)
-    slack = np.where((moves <= period) & (burst <= queue), 0, slack)
+    # A position for each pass: more was never found.
+    slack = np.where((moves <= period) & (burst <= queue), 0, passes * (moves + period))
     return PsumWaits(cycles=cycles, tail_cycles=tail, slack_cycles=tail + slack)
 
 
