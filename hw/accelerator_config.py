@@ -29,10 +29,12 @@ BANK_KIB = 4
 """Size of a bank of the global buffer unless asked for another [KiB]."""
 MAX_LANES = 4
 """Lanes of a network unless asked for more: each costs a comparison in every row."""
+_SKEW = 4
+"""Psums that a column may be ahead of the others."""
 
 
 def default_psum_queue(psum_spad: Any) -> Any:
-    """Return the psums that wait at either end of a column of PEs with so many words."""
+    """Return the psums that wait at the lower end of a column of PEs with so many words."""
     return np.maximum(2, psum_spad)
 
 
@@ -74,7 +76,8 @@ class HardwareConfig:
     memory_latency: int = 1
     """Cycles from an address to the data of a memory, 1 to 16."""
     psum_queue: int | None = None
-    """Psums that wait at either end of a column, 2 to 1024; None is a psum scratchpad's words."""
+    """Psums that wait at the lower end of a column and at most at its upper end
+    (`leaving_psums`), 2 to 1024; None is a psum scratchpad's words."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.design, AcceleratorConfig):
@@ -180,10 +183,18 @@ class HardwareConfig:
 
     @property
     def queue_psums(self) -> int:
-        """Psums that wait at either end of a column."""
+        """Psums that wait at the lower end of a column."""
         if self.psum_queue is not None:
             return self.psum_queue
         return int(default_psum_queue(self.design.pe.psum_spad))
+
+    @property
+    def leaving_psums(self) -> int:
+        """Psums that wait at the upper end of a column: few where a row takes one of each column
+        and needs one cycle, else what comes in a burst and is not yet gone when it ends."""
+        row_cycles = self.row_bits // self.off_chip_bits
+        cycles = row_cycles * -(-self.design.cols // self.psums_per_row)
+        return min(self.queue_psums, _SKEW + self.queue_psums * (cycles - 1) // cycles)
 
     @property
     def requantizes(self) -> bool:

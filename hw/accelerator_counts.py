@@ -27,7 +27,7 @@ from .layer import Layer
 __all__ = ["AcceleratorCounts", "accelerator_counts"]
 
 _END = 3
-_REQUANTIZING = 8
+_REQUANTIZING = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def accelerator_counts(
     banks, bank_rows, queue_rows
         Of the global buffer and the filter queue.
     psum_queue
-        Psums that wait at either end of a column; enough, if left out.
+        Psums that wait at the lower end of a column; enough, if left out.
     output_row_bits
         Bits that a row of psums becomes on its way out; None leaves psums as they are.
     """

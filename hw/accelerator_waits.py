@@ -67,7 +67,7 @@ def psum_waits(
         Positions of a pass, and cycles from one to the next.
     burst, beside, queue
         Psums that leave each column at a position, rows that all columns' first psums fill, and
-        psums that wait at either end of a column.
+        psums that wait at the lower end of a column.
     row_cycles, output_cycles, packed
         Cycles that a row takes off chip, its share for a row of psums, and rows of psums in it.
     """

@@ -10,11 +10,14 @@ word of all targets before the next word.
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..accelerator_config import HardwareConfig
+from .counter import counter
+from .queue import chosen
+from .registers import LayerLayout
 
 __all__ = ["Feeder"]
 
@@ -23,7 +26,7 @@ class Feeder(wiring.Component):
     """Feeds the `filter` or the `ifmap` network."""
 
     def __init__(self, config: HardwareConfig, network: str) -> None:
-        array = config.array
+        array, layer = config.array, LayerLayout(config)
         self.filters = network == "filter"
         self.layout = array.beat(network)
         self.lanes = array.filter_lanes if self.filters else array.ifmap_lanes
@@ -36,8 +39,8 @@ class Feeder(wiring.Component):
                 "start": In(1),  # of a layer: the tags are counted anew
                 "base": In(self.row_tag),
                 "limit": In(self.col_tag),  # column tags there are
-                "last_inner": In(32),
-                "last_outer": In(32),
+                "last_inner": In(layer[f"last_{network}_inner"].width),
+                "last_outer": In(layer[f"last_{network}_outer"].width),
                 "passes": In(stream.Signature(0)),
                 "rows": In(stream.Signature(config.row_bits)),
                 "beats": Out(stream.Signature(self.layout)),
@@ -48,37 +51,30 @@ class Feeder(wiring.Component):
         m = Module()
         advance, rewind, ready = Signal(), Signal(), Signal()
         tags = self._tags(m, advance, rewind, ready)
-        inner, outer = Signal(32), Signal(32)
-        part = Signal(range(self.beats_per_row))
-        sent, inner_ends, ends, row_ends = Signal(), Signal(), Signal(), Signal()
+        sent, ends, row_ends = Signal(), Signal(), Signal()
+        inner = counter(m, "inner", self.last_inner, start=self.start, step=sent)
+        outer = counter(m, "outer", self.last_outer, start=self.start, step=sent & inner.ends)
+        part = Signal(self.beats_per_row, init=1)  # one bit is set: that of the next beat
         m.d.comb += [
             self.beats.valid.eq(ready & self.passes.valid & self.rows.valid),
             sent.eq(self.beats.valid & self.beats.ready),
-            inner_ends.eq(inner == self.last_inner),
-            ends.eq(inner_ends & (outer == self.last_outer)),
-            row_ends.eq(ends | (part == self.beats_per_row - 1)),
+            ends.eq(inner.ends & outer.ends),
+            row_ends.eq(ends | part[-1]),
             self.passes.ready.eq(sent & ends),
             self.rows.ready.eq(sent & row_ends),
-            advance.eq(sent & (inner_ends if self.filters else 1)),
-            rewind.eq(ends if self.filters else inner_ends),
+            advance.eq(sent & (inner.ends if self.filters else 1)),
+            rewind.eq(ends if self.filters else inner.ends),
             self.beats.payload.last.eq(ends),
         ]
         with m.If(sent):
-            m.d.sync += [inner.eq(inner + 1), part.eq(part + 1)]
-            with m.If(inner_ends):
-                m.d.sync += [inner.eq(0), outer.eq(outer + 1)]
-            with m.If(ends):
-                m.d.sync += outer.eq(0)
-            with m.If(row_ends):
-                m.d.sync += part.eq(0)
+            m.d.sync += part.eq(Mux(row_ends, 1, part << 1))
         bits = len(self.beats.payload.words[0].word)
         size = bits * self.lanes
         parts = [
             self.rows.payload[start * size : (start + 1) * size]
             for start in range(self.beats_per_row)
         ]
-        words = Signal(size)
-        m.d.comb += words.eq(Array(parts)[part])
+        words = chosen(parts, part)
         for lane, (out, (col, row)) in enumerate(zip(self.beats.payload.words, tags, strict=True)):
             m.d.comb += [
                 out.there.eq(col < self.limit),

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..accelerator_config import HardwareConfig
 from ..pe.spad import MemoryPort
+from .counter import level
 from .memory import Landing, delayed
 
 __all__ = ["FilterQueue"]
@@ -34,22 +35,21 @@ class FilterQueue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.landing = landing = Landing(self.config)
+        m.submodules.landing = landing = Landing(self.config, self.config.filter_beats_per_row)
         connect(m, landing.rows, flipped(self.sink))
         depth = self.config.queue_rows
         write, read = Signal(range(depth)), Signal(range(depth))
-        stored = Signal(range(depth + 1))
         reads, writes = Signal(), Signal()
+        some, room = level(m, "stored", depth, up=writes, down=reads)
         m.d.comb += [
-            reads.eq((stored != 0) & landing.free),
-            self.source.ready.eq((stored != depth) & ~(reads & (read[0] == write[0]))),
+            reads.eq(some & landing.free),
+            self.source.ready.eq(room & ~(reads & (read[0] == write[0]))),
             writes.eq(self.source.valid & self.source.ready),
             landing.asked.eq(reads),
         ]
         m.d.sync += [
             read.eq(read + reads),  # the depth is a power of two
             write.eq(write + writes),
-            stored.eq(stored + writes - reads),
         ]
         for number in range(2):
             bank = self.bank[number]

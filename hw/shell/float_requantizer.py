@@ -3,7 +3,7 @@
 Rounding is to nearest, ties to even.  Beyond the largest number come infinity, where the format has
 one, else the largest number; NaN stays NaN.  ReLU makes every negative psum zero, -0 too.
 `requantize_float` is the golden function.  The pipeline has as many stages as that of integers:
-operand, exponent, distance, shift, rounding, range, special codes.
+operand, exponent, distance, shift, rounding, range, special codes, and one that only waits.
 """
 
 from __future__ import annotations
@@ -108,4 +108,5 @@ class FloatRequantizer(wiring.Component):
         magnitude = Mux(infinite | (code > fmt.largest_code), over, code[: fmt.bits - 1])
         number = registered(Cat(magnitude[: fmt.bits - 1], sign), "number", fmt.bits)
         zero, missing = registered(sign & self.relu, "zero"), registered(nan, "missing")
-        return registered(Mux(missing, fmt.nan_code or 0, Mux(zero, 0, number)), "code", fmt.bits)
+        code = registered(Mux(missing, fmt.nan_code or 0, Mux(zero, 0, number)), "chosen", fmt.bits)
+        return registered(code, "code")

@@ -8,12 +8,14 @@ after the address.
 from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
-from amaranth.lib import fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from ..accelerator_config import HardwareConfig
 from ..pe.spad import MemoryPort
+from .counter import level
+from .queue import Queue
 
 __all__ = ["GlobalBuffer", "Landing", "delayed"]
 
@@ -52,14 +54,12 @@ class GlobalBuffer(wiring.Component):
             bank = self.bank[number]
             hits = [client.en & (client.addr[low:] == number) for client in clients]
             m.d.comb += bank.en.eq(Cat(hits).any())
-            for name in ("write", "addr", "write_data"):
-                chosen: Value = (
-                    getattr(clients[0], name)[:low] if name == "addr" else getattr(clients[0], name)
-                )
-                for client, hit in zip(clients[1:], hits[1:], strict=True):
-                    value = getattr(client, name)
-                    chosen = Mux(hit, value[:low] if name == "addr" else value, chosen)
-                m.d.comb += getattr(bank, name).eq(chosen)
+            m.d.comb += bank.write.eq((hits[0] & self.tile.write) | (hits[2] & self.psum.write))
+            addresses = [client.addr[:low] for client in clients]
+            m.d.comb += [
+                bank.addr.eq(Mux(hits[2], addresses[2], Mux(hits[1], addresses[1], addresses[0]))),
+                bank.write_data.eq(Mux(hits[2], self.psum.write_data, self.tile.write_data)),
+            ]
         words = Array(self.bank[number].read_data for number in range(self.config.banks))
         for name, client in zip(self.PORTS[1:], clients[1:], strict=True):
             asked = Signal(len(client.addr) - low, name=f"{name}_bank")
@@ -72,10 +72,15 @@ class GlobalBuffer(wiring.Component):
 
 
 class Landing(wiring.Component):
-    """Where rows land that were asked for: as many are under way as there is room for."""
+    """Where rows land that were asked for: as many are under way as there is room for.
 
-    def __init__(self, config: HardwareConfig) -> None:
+    That is enough for a row each cycle, or a row less where each but a pass's last one stays for
+    several (`row_cycles`).
+    """
+
+    def __init__(self, config: HardwareConfig, row_cycles: int = 1) -> None:
         self.latency, self.bits = config.memory_latency, config.row_bits
+        self.depth = self.latency + (2 if row_cycles == 1 else 1)
         super().__init__(
             {
                 "free": Out(1),  # one more may be asked for
@@ -88,19 +93,15 @@ class Landing(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        depth = self.latency + 2
-        m.submodules.queue = queue = fifo.SyncFIFO(width=self.bits, depth=depth)
-        room = Signal(range(depth + 1), init=depth)
+        m.submodules.queue = queue = Queue(self.bits, self.depth)
         leaves = Signal()
+        some, room = level(m, "under_way", self.depth, up=self.asked, down=leaves)
         m.d.comb += [
-            self.free.eq(room != 0),
-            self.idle.eq(room == depth),
+            self.free.eq(room),
+            self.idle.eq(~some),
             leaves.eq(self.rows.valid & self.rows.ready),
-            queue.w_en.eq(delayed(m, self.asked, self.latency, "asked")),
-            queue.w_data.eq(self.data),
-            self.rows.valid.eq(queue.r_rdy),
-            self.rows.payload.eq(queue.r_data),
-            queue.r_en.eq(self.rows.ready),
+            queue.source.valid.eq(delayed(m, self.asked, self.latency, "asked")),
+            queue.source.payload.eq(self.data),
         ]
-        m.d.sync += room.eq(room - self.asked + leaves)
+        connect(m, queue.sink, flipped(self.rows))
         return m

@@ -5,7 +5,7 @@ A row is a whole number of beats, the first one in its lowest bits.
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,7 +31,7 @@ class Collect(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        row = Signal(self.rows.payload.shape())
+        row = Signal(self.rows.payload.shape(), reset_less=True)
         count = Signal(range(self.parts + 1))
         leaves, enters = Signal(), Signal()
         m.d.comb += [
@@ -42,12 +42,13 @@ class Collect(wiring.Component):
             enters.eq(self.beats.valid & self.beats.ready),
             self.empty.eq(count == 0),
         ]
-        with m.If(leaves):
-            m.d.sync += row.eq(0)
+        first = leaves | self.empty
         with m.If(enters):
             for part, word in enumerate(_parts(row, self.parts)):
-                with m.If((count == part) | (leaves if part == 0 else 0)):
-                    m.d.sync += word.eq(self.beats.payload)
+                with m.If(first | (count == part)):
+                    m.d.sync += word.eq(
+                        Mux(first, 0, self.beats.payload) if part else self.beats.payload
+                    )
             m.d.sync += count.eq(count + 1)
         with m.If(leaves):
             m.d.sync += count.eq(enters)

@@ -13,13 +13,15 @@ port cannot move at once.
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..accelerator_config import HardwareConfig
 from ..pe.spad import MemoryPort
+from .counter import counter, level
 from .memory import Landing
+from .queue import Queue
 from .registers import LayerLayout
 from .sequencer import TOKENS
 
@@ -63,25 +65,15 @@ class PsumBuffer(wiring.Component):
             name: Signal(len(self.memory.addr), name=f"{name}_address")
             for name in ("read", "write", "bias")
         }
-        stored = Signal(len(self.memory.addr) + 1)
-        bias_read = self._ask(m, landing, address, stored)
+        reads = Signal(name="reads_psums")
+        rows = self.config.banks * self.config.bank_rows
+        stored = level(m, "stored", rows, up=self.writes, down=reads, start=self.start)
+        bias_read = self._ask(m, landing, address["bias"], stored.some)
         self._distribute(m, landing)
         self._collect(m)
-        for moves, at in (
-            (self.reads & ~bias_read, address["read"]),
-            (self.writes, address["write"]),
-        ):
-            with m.If(moves):
-                m.d.sync += at.eq(at + 1)
-                with m.If(at == self.layer.last_psum):
-                    m.d.sync += at.eq(self.layer.first_psum)
-        m.d.sync += stored.eq(stored + self.writes - (self.reads & ~bias_read))
-        with m.If(self.start):
-            m.d.sync += [
-                stored.eq(0),
-                address["read"].eq(self.layer.first_psum),
-                address["write"].eq(self.layer.first_psum),
-            ]
+        m.d.comb += reads.eq(self.reads & ~bias_read)
+        self._go_round(m, address["read"], reads)
+        self._go_round(m, address["write"], self.writes)
         m.d.comb += [
             self.memory.en.eq(self.reads | self.writes),
             self.memory.write.eq(self.writes),
@@ -93,46 +85,54 @@ class PsumBuffer(wiring.Component):
         ]
         return m
 
-    def _ask(
-        self, m: Module, landing: Landing, address: dict[str, Signal], stored: Signal
-    ) -> Value:
+    def _go_round(self, m: Module, address: Signal, moves: Value) -> None:
+        """Let an address go round in the ring of psums."""
+        first, last = self.layer.first_psum, self.layer.last_psum
+        at_last = Signal(name=f"{address.name}_at_last")
+        with m.If(self.start | (moves & at_last)):
+            m.d.sync += [address.eq(first), at_last.eq(first == last)]
+        with m.Elif(moves):
+            m.d.sync += [address.eq(address + 1), at_last.eq(address + 1 == last)]
+
+    def _ask(self, m: Module, landing: Landing, address: Signal, some: Value) -> Value:
         """Ask for the rows that enter; return whether the row asked for is one of bias."""
         layer, token = self.layer, self.entering_passes
-        row = Signal.like(layer.last_pass_row, name="asked_row")
-        of_position = Signal.like(layer.position_rows, name="asked_of_position")
         block = Signal.like(layer.first_bias, name="block_bias")  # first row of the block's bias
-        group, at = Signal.like(block, name="group_bias"), address["bias"]
+        group, following = Signal.like(block, name="group_bias"), Signal.like(block)
         bias = token.payload.bias
+        row, of_position = (
+            counter(m, f"asked_{name}", last, start=self.start, step=self.reads)
+            for name, last in (
+                ("row", layer.last_pass_row),
+                ("of_position", layer.position_rows - 1),
+            )
+        )
         # A pass with bias takes one more cycle, in which it finds the rows.
-        ready = Signal(name="bias_found")
+        ready, finds = Signal(name="bias_found"), Signal(name="finds_bias")
         m.d.comb += [
+            finds.eq(token.valid & bias & ~ready),
             self.reads.eq(
-                token.valid
-                & landing.free
-                & ~self.writes
-                & Mux(bias, ready & self.bias_there, stored != 0)
+                token.valid & landing.free & ~self.writes & Mux(bias, ready & self.bias_there, some)
             ),
-            token.ready.eq(self.reads & (row == layer.last_pass_row)),
+            token.ready.eq(self.reads & row.ends),
         ]
-        with m.If(token.valid & bias & ~ready):
-            m.d.sync += [ready.eq(1), at.eq(group)]
-            with m.If(token.payload.next_bias):
-                m.d.sync += [
-                    group.eq(group + layer.position_rows),
-                    at.eq(group + layer.position_rows),
-                ]
-            with m.If(token.payload.first_bias):
-                m.d.sync += [group.eq(block), at.eq(block)]
+        # The first block begins where `start` has put the group, less one group.
+        m.d.sync += following.eq(group + layer.position_rows)
+        found = Mux(
+            token.payload.first_bias & ~token.payload.block_bias,
+            block,
+            Mux(token.payload.next_bias | token.payload.block_bias, following, group),
+        )
+        with m.If(finds):
+            m.d.sync += [ready.eq(1), group.eq(found), address.eq(found)]
             with m.If(token.payload.block_bias):
-                # The first block begins where `start` has put the group, less one group.
-                following = group + layer.position_rows
-                m.d.sync += [block.eq(following), group.eq(following), at.eq(following)]
+                m.d.sync += block.eq(following)
         with m.If(self.reads):
-            m.d.sync += [row.eq(row + 1), of_position.eq(of_position + 1), at.eq(at + 1)]
-            with m.If(of_position + 1 == layer.position_rows):
-                m.d.sync += [of_position.eq(0), at.eq(group)]
-            with m.If(row == layer.last_pass_row):
-                m.d.sync += [row.eq(0), ready.eq(0)]
+            m.d.sync += address.eq(address + 1)
+            with m.If(of_position.ends):
+                m.d.sync += address.eq(group)
+            with m.If(row.ends):
+                m.d.sync += ready.eq(0)
         with m.If(self.start):
             m.d.sync += group.eq(layer.first_bias - layer.position_rows)
         return bias
@@ -143,20 +143,17 @@ class PsumBuffer(wiring.Component):
         targets = self._targets(m, takes, "entering")[0]
         queues = []
         for x in range(self.cols):
-            m.submodules[f"entering{x}"] = queue = fifo.SyncFIFO(
-                width=self.psum_bits, depth=self.config.queue_psums
-            )
+            m.submodules[f"entering{x}"] = queue = Queue(self.psum_bits, self.config.queue_psums)
+            connect(m, queue.sink, flipped(self.to_columns[x]))
             lane = x % self.lanes
-            out = self.to_columns[x]
             m.d.comb += [
-                queue.w_data.eq(landing.rows.payload.word_select(lane, self.psum_bits)),
-                queue.w_en.eq(takes & targets[x]),
-                out.valid.eq(queue.r_rdy),
-                out.payload.eq(queue.r_data),
-                queue.r_en.eq(out.ready),
+                queue.source.payload.eq(landing.rows.payload.word_select(lane, self.psum_bits)),
+                queue.source.valid.eq(takes & targets[x]),
             ]
             queues.append(queue)
-        blocked = Cat(target & ~queue.w_rdy for target, queue in zip(targets, queues, strict=True))
+        blocked = Cat(
+            target & ~queue.source.ready for target, queue in zip(targets, queues, strict=True)
+        )
         m.d.comb += [
             takes.eq(landing.rows.valid & ~blocked.any()),
             landing.rows.ready.eq(takes),
@@ -165,27 +162,22 @@ class PsumBuffer(wiring.Component):
     def _collect(self, m: Module) -> None:
         """Make rows of what leaves the columns: into the memory, or out of the accelerator."""
         takes, token = Signal(name="collects"), self.leaving_passes
-        targets, group, ends = self._targets(m, takes, "leaving")
+        targets, ends = self._targets(m, takes, "leaving")
         words, missing = [], []
+        row_of: Value = Const(0)  # words of other groups are zero
         for x in range(self.cols):
-            m.submodules[f"leaving{x}"] = queue = fifo.SyncFIFO(
-                width=self.psum_bits, depth=self.config.queue_psums
-            )
-            source = self.from_columns[x]
-            m.d.comb += [
-                queue.w_data.eq(source.payload),
-                queue.w_en.eq(source.valid),
-                source.ready.eq(queue.w_rdy),
-                queue.r_en.eq(takes & targets[x]),
-            ]
-            words.append(Mux(targets[x], queue.r_data, 0))
-            missing.append(targets[x] & ~queue.r_rdy)
-        rows = [Cat(words[start : start + self.lanes]) for start in range(0, self.cols, self.lanes)]
+            m.submodules[f"leaving{x}"] = queue = Queue(self.psum_bits, self.config.leaving_psums)
+            connect(m, flipped(self.from_columns[x]), queue.source)
+            m.d.comb += queue.sink.ready.eq(takes & targets[x])
+            words.append(Mux(targets[x], queue.sink.payload, 0))
+            missing.append(targets[x] & ~queue.sink.valid)
         row = Signal(self.lanes * self.psum_bits)
+        for start in range(0, self.cols, self.lanes):
+            row_of = row_of | Cat(words[start : start + self.lanes])
         there = Signal(name="row_there")
         final = token.payload.final
         m.d.comb += [
-            row.eq(Array(rows)[group]),
+            row.eq(row_of),
             there.eq(token.valid & ~Cat(missing).any()),
             self.finished.valid.eq(there & final),
             self.finished.payload.psums.eq(row),
@@ -196,26 +188,30 @@ class PsumBuffer(wiring.Component):
             self.memory.write_data.eq(row),
         ]
 
-    def _targets(self, m: Module, moves: Value, name: str) -> tuple[list[Value], Signal, Value]:
-        """Count rows of a pass; return which columns the row concerns, its group, and whether it
-        is the pass's last one."""
-        layer = self.layer
-        counts = {
-            "columns": Signal(range(max(2, self.groups)), name=f"{name}_columns"),
-            "filter": Signal.like(layer.last_filter, name=f"{name}_filter"),
-            "chain": Signal(self.config.array.rows.bit_length(), name=f"{name}_chain"),
-            "position": Signal.like(layer.last_position, name=f"{name}_position"),
-        }
-        ends: Value = moves
-        last: Value = Signal(name=f"{name}_ends")
-        lasts = [count == layer[f"last_{field}"] for field, count in counts.items()]
-        m.d.comb += last.eq(Cat(lasts).all())
-        for count, at_end in zip(counts.values(), lasts, strict=True):
-            with m.If(ends):
-                m.d.sync += count.eq(Mux(at_end, 0, count + 1))
-            ends = ends & at_end
-        targets = [
-            (counts["columns"] == x // self.lanes) & (counts["chain"] < self.chains[x])
-            for x in range(self.cols)
-        ]
-        return targets, counts["columns"], last
+    def _targets(self, m: Module, moves: Value, name: str) -> tuple[list[Value], Value]:
+        """Count rows of a pass; return which columns the row concerns, and whether it is the pass's
+        last one."""
+        ends: Value = Const(1)
+        steps, loops = {}, {}
+        for loop in ("columns", "filter", "chain", "position"):
+            steps[loop] = moves & ends
+            last = self.layer[f"last_{loop}"]
+            loops[loop] = counter(m, f"{name}_{loop}", last, start=self.start, step=steps[loop])
+            ends = ends & loops[loop].ends
+        group = Signal(self.groups, init=1, name=f"{name}_group")  # one bit is set
+        with m.If(self.start | (steps["columns"] & loops["columns"].ends)):
+            m.d.sync += group.eq(1)
+        with m.Elif(steps["columns"]):
+            m.d.sync += group.eq(group << 1)
+        chain = Signal(self.config.array.rows.bit_length(), name=f"{name}_chain")
+        following = Signal.like(chain, name=f"{name}_next_chain")
+        reaches = Signal(self.cols, name=f"{name}_reaches")  # columns that have such a chain
+        m.d.comb += following.eq(chain + 1)
+        with m.If(self.start | loops["chain"].ends):
+            m.d.comb += following.eq(0)
+        with m.If(self.start | steps["chain"]):
+            m.d.sync += [
+                chain.eq(following),
+                reaches.eq(Cat(following < chains for chains in self.chains)),
+            ]
+        return [group[x // self.lanes] & reaches[x] for x in range(self.cols)], ends

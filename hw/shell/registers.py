@@ -52,16 +52,16 @@ class LayerLayout(data.StructLayout):
                 "bias": 1,
                 "double": 1,  # room for two ifmap tiles
                 # Beats of the networks: an inner and an outer loop, and their tags.
-                "last_filter_inner": 32,
+                "last_filter_inner": 24,
                 "last_filter_outer": 16,
                 "filter_base": array.row_tag_bits + 1,
                 "filter_limit": array.col_tag_bits + 1,
                 "last_ifmap_inner": 16,
-                "last_ifmap_outer": 32,
+                "last_ifmap_outer": 24,
                 "ifmap_base": array.row_tag_bits + 1,
                 "ifmap_limit": array.col_tag_bits + 1,
                 # Rows of the global buffer.
-                "last_tile": 32,
+                "last_tile": 24,
                 "last_tile_row": address,
                 "last_image_row": address,
                 "second_tile": address,
@@ -70,7 +70,7 @@ class LayerLayout(data.StructLayout):
                 "first_psum": address,
                 "last_psum": address,
                 # Rows of psums: positions, chains of a column, filters, groups of columns.
-                "last_pass_row": 32,
+                "last_pass_row": 24,
                 "position_rows": 16,
                 "last_position": 16,
                 "last_chain": array.row_tag_bits,
@@ -123,7 +123,7 @@ class RegisterFile(wiring.Component):
         word, taken = self.write.payload, Signal()
         addresses = register_map(self.config)
         is_setup = word.address == addresses["setup"]
-        held, chains = Signal.like(self.layer), Signal.like(self.chains)
+        held, chains = (Signal.like(value, reset_less=True) for value in (self.layer, self.chains))
         m.d.comb += [
             self.layer.eq(held),
             self.chains.eq(chains),

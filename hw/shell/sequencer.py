@@ -8,15 +8,19 @@ room for one; so parts may run ahead of each other, each as far as its data allo
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..accelerator_config import HardwareConfig
+from .counter import Counter, counter
+from .queue import Queue
 from .registers import LayerLayout
 
 __all__ = ["TOKENS", "Sequencer"]
 
+LOOPS = ("group", "block", "spot", "sum", "filter_group", "image")
+"""The nest, outermost loop first."""
 _AHEAD = 2
 """Tokens that wait for each part."""
 
@@ -53,42 +57,40 @@ class Sequencer(wiring.Component):
         layer, running, push = self.layer, Signal(), Signal()
         queues = {}
         for name, fields in TOKENS.items():
-            queue = fifo.SyncFIFO(width=max(1, sum(fields.values())), depth=_AHEAD)
-            m.submodules[f"{name}_tokens"] = queues[name] = queue
+            layout = data.StructLayout(fields)
+            m.submodules[f"{name}_tokens"] = queues[name] = queue = Queue(layout.size, _AHEAD)
             out = getattr(self, name)
             m.d.comb += [
-                out.valid.eq(queue.r_rdy),
-                out.payload.as_value().eq(queue.r_data),
-                queue.r_en.eq(out.ready),
+                out.valid.eq(queue.sink.valid),
+                out.payload.as_value().eq(queue.sink.payload),
+                queue.sink.ready.eq(out.ready),
             ]
-        m.d.comb += push.eq(running & Cat(queue.w_rdy for queue in queues.values()).all())
+        m.d.comb += push.eq(running & Cat(queue.source.ready for queue in queues.values()).all())
 
-        lasts = {name: layer[f"last_{name}"] for name in ("group", "block", "spot", "sum")}
-        index = {
-            name: Signal(16, name=name) for name in (*lasts, "filter_group", "image")
-        }  # fmt: skip
-        at_end = {name: index[name] == last for name, last in lasts.items()}
-        last_filter_group = Signal(16)
-        m.d.comb += last_filter_group.eq(layer.last_filter_group)
-        with m.If(at_end["block"]):
-            m.d.comb += last_filter_group.eq(layer.last_filter_group_at_end)
-        at_end["filter_group"] = index["filter_group"] == last_filter_group
-        at_end["image"] = index["image"] == layer.last_image
-
-        inner: Value = Const(1)
-        with m.If(push):
-            for name in reversed(list(index)):
-                with m.If(inner):
-                    m.d.sync += index[name].eq(index[name] + 1)
-                    with m.If(at_end[name]):
-                        m.d.sync += index[name].eq(0)
-                inner = inner & at_end[name]
-            with m.If(inner):
-                m.d.sync += running.eq(0)
+        # A loop steps with the last pass of all loops in it.
+        steps: dict[str, Value] = {}
+        inner: Value = push
+        loops: dict[str, Counter] = {}
+        ends = {name: Signal(name=f"{name}_at_end") for name in LOOPS}
+        for name in reversed(LOOPS):
+            steps[name] = inner
+            inner = inner & ends[name]
+        at_end = layer.last_filter_group_at_end
+        for name in LOOPS:
+            last = layer[f"last_{name}"]
+            if name == "filter_group":
+                block = loops["block"]
+                in_last = Mux(steps["block"], block.ends_next, block.ends)
+                in_last = Mux(self.start, layer.last_block == 0, in_last)
+                last = Mux(in_last, at_end, last)
+            loops[name] = counter(m, name, last, start=self.start, step=steps[name])
+            m.d.comb += ends[name].eq(loops[name].ends)
+        with m.If(inner):
+            m.d.sync += running.eq(0)
         with m.If(self.start):
             m.d.sync += running.eq(1)
 
-        first = {name: value == 0 for name, value in index.items()}
+        first = {name: loop.first for name, loop in loops.items()}
         load = first["image"] & (
             ~layer.resident
             | (first["block"] & first["spot"] & first["sum"] & first["filter_group"])
@@ -99,9 +101,7 @@ class Sequencer(wiring.Component):
             "array": {"load": load, "enter": enter},
             "filter": {},
             "tile": {
-                "last": at_end["filter_group"]
-                & at_end["image"]
-                & (~layer.keep_tile | at_end["block"]),
+                "last": ends["filter_group"] & ends["image"] & (~layer.keep_tile | ends["block"]),
                 "again": first["image"],
             },
             "ifmap": {},
@@ -111,14 +111,14 @@ class Sequencer(wiring.Component):
                 "first_bias": new_filters & first["filter_group"],
                 "block_bias": new_filters & first["filter_group"] & first["spot"],
             },
-            "psum_out": {"final": at_end["sum"], "end": inner},
+            "psum_out": {"final": ends["sum"], "end": Cat(ends.values()).all()},
         }
         needed = {"filter": load, "psum_in": enter}
         for name, queue in queues.items():
             token = Signal(data.StructLayout(TOKENS[name]), name=f"{name}_token")
             m.d.comb += [token[field].eq(value) for field, value in tokens[name].items()]
             m.d.comb += [
-                queue.w_data.eq(token.as_value()),
-                queue.w_en.eq(push & needed.get(name, 1)),
+                queue.source.payload.eq(token.as_value()),
+                queue.source.valid.eq(push & needed.get(name, 1)),
             ]
         return m

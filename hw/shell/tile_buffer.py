@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..accelerator_config import HardwareConfig
 from ..pe.spad import MemoryPort
+from .counter import counter
 from .memory import Landing
 from .registers import LayerLayout
 from .sequencer import TOKENS
@@ -50,15 +51,12 @@ class TileBuffer(wiring.Component):
 
     def _fill(self, m: Module, full: Array, filling: Signal) -> None:
         layer, address = self.layer, Signal.like(self.fill.addr, name="fill_address")
-        row, tiles = Signal.like(layer.last_tile_row, name="fill_row"), Signal(32)
+        enters = Signal(name="fills_tile")
+        row = counter(m, "fill_row", layer.last_tile_row, start=self.start, step=enters)
+        tile = counter(m, "fill_tile", layer.last_tile, start=self.start, step=enters & row.ends)
         with m.FSM() as fsm:
             with m.State("IDLE"), m.If(self.start):
-                m.d.sync += [
-                    address.eq(Mux(layer.bias, layer.first_bias, 0)),
-                    row.eq(0),
-                    tiles.eq(0),
-                    filling.eq(0),
-                ]
+                m.d.sync += [address.eq(Mux(layer.bias, layer.first_bias, 0)), filling.eq(0)]
                 m.next = "TILE"
                 with m.If(layer.bias):
                     m.next = "BIAS"
@@ -71,18 +69,17 @@ class TileBuffer(wiring.Component):
                         m.next = "TILE"
             with m.State("TILE"):
                 m.d.comb += self.source.ready.eq(~full[filling])
-                with m.If(self.source.valid & self.source.ready):
-                    m.d.sync += [address.eq(address + 1), row.eq(row + 1)]
-                    with m.If(row == layer.last_tile_row):
+                m.d.comb += enters.eq(self.source.valid & self.source.ready)
+                with m.If(enters):
+                    m.d.sync += address.eq(address + 1)
+                    with m.If(row.ends):
                         other = layer.double & ~filling
                         m.d.sync += [
                             full[filling].eq(1),
-                            row.eq(0),
-                            tiles.eq(tiles + 1),
                             filling.eq(other),
                             address.eq(Mux(other, layer.second_tile, 0)),
                         ]
-                        with m.If(tiles == layer.last_tile):
+                        with m.If(tile.ends):
                             m.next = "IDLE"
             m.d.comb += self.bias_there.eq(~fsm.ongoing("BIAS"))
         m.d.comb += [
@@ -93,19 +90,19 @@ class TileBuffer(wiring.Component):
         ]
 
     def _read(self, m: Module, full: Array, reading: Signal) -> None:
-        m.submodules.landing = landing = Landing(self.config)
+        m.submodules.landing = landing = Landing(self.config, self.config.ifmap_beats_per_row)
         connect(m, landing.rows, flipped(self.sink))
         layer, token = self.layer, self.passes
         following, address = (
             Signal.like(self.read.addr, name=name) for name in ("following", "address")
         )
-        row, reads, ends = Signal.like(layer.last_image_row, name="read_row"), Signal(), Signal()
+        reads = Signal(name="reads_tile")
+        row = counter(m, "read_row", layer.last_image_row, start=self.start, step=reads)
         begin = Mux(reading, layer.second_tile, 0)
         m.d.comb += [
-            address.eq(Mux(token.payload.again & (row == 0), begin, following)),
+            address.eq(Mux(token.payload.again & row.first, begin, following)),
             reads.eq(token.valid & full[reading] & landing.free),
-            ends.eq(row == layer.last_image_row),
-            token.ready.eq(reads & ends),
+            token.ready.eq(reads & row.ends),
             self.urgent.eq(~full[reading] & landing.idle),
             landing.asked.eq(reads),
             landing.data.eq(self.read.read_data),
@@ -113,10 +110,8 @@ class TileBuffer(wiring.Component):
             self.read.addr.eq(address),
         ]
         with m.If(reads):
-            m.d.sync += [following.eq(address + 1), row.eq(row + 1)]
-            with m.If(ends):
-                m.d.sync += row.eq(0)
-                with m.If(token.payload.last):
-                    m.d.sync += [full[reading].eq(0), reading.eq(layer.double & ~reading)]
+            m.d.sync += following.eq(address + 1)
+            with m.If(row.ends & token.payload.last):
+                m.d.sync += [full[reading].eq(0), reading.eq(layer.double & ~reading)]
         with m.If(self.start):
             m.d.sync += reading.eq(0)

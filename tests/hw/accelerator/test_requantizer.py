@@ -10,7 +10,6 @@ import pytest
 from amaranth.sim import Simulator
 
 from hw.formats import BINARY32
-from hw.formats.fixed import FixedPoint
 from hw.shell.float_requantizer import FloatRequantizer, requantize_float
 from hw.shell.requantizer import Requantizer, requantize
 from tests.hw.accelerator.accelerator_jobs import hardware
@@ -51,9 +50,14 @@ def run(part, psums: list[int], lanes: int, in_bits: int, out_bits: int) -> list
     return codes
 
 
-@pytest.mark.parametrize("rule", [(1, 0, False), (37, 9, True), (65535, 45, False), (3, 1, False)])
-def test_integers(rule: tuple[int, int, bool]) -> None:
-    config, dice = hardware("int8"), random.Random(2)
+RULES = [(1, 0, False), (37, 9, True), (65535, 45, False), (3, 1, False), (27306, 16, False)]
+
+
+@pytest.mark.parametrize("pe_type", ["int4", "int8", "int16"])
+@pytest.mark.parametrize("rule", RULES)
+def test_integers(pe_type: str, rule: tuple[int, int, bool]) -> None:
+    config, dice = hardware(pe_type), random.Random(2)
+    fmt = config.kind.activation
     scale, shift, relu = rule
     width = config.design.pe.psum_width
     values = [0, 1, -1, (1 << width - 1) - 1, -(1 << width - 1)]
@@ -65,15 +69,17 @@ def test_integers(rule: tuple[int, int, bool]) -> None:
             m.d.comb += [self.scale.eq(scale), self.shift.eq(shift), self.relu.eq(relu)]
             return m
 
-    codes = run(Set(config), [v & (1 << width) - 1 for v in values], config.psums_per_row, width, 8)
-    golden = [requantize(v, FixedPoint(8), scale=scale, shift=shift, relu=relu) for v in values]
+    codes = run(
+        Set(config), [v & (1 << width) - 1 for v in values], config.psums_per_row, width, fmt.bits
+    )
+    golden = [requantize(v, fmt, scale=scale, shift=shift, relu=relu) for v in values]
     assert codes == golden
     for value, code in zip(values, golden, strict=True):
         # The nearest integer, halves upward, within the range.
         exact = Fraction(value * scale, 1 << shift)
         nearest = (2 * exact + 1).__floor__() // 2 if shift else int(exact)
-        low = 0 if relu else -128
-        assert FixedPoint(8).to_int(code) == max(low, min(127, nearest))
+        low = 0 if relu else fmt.min_int
+        assert fmt.to_int(code) == max(low, min(fmt.max_int, nearest))
 
 
 @pytest.mark.parametrize("pe_type", ["fp32", "bf16", "fp8_e4m3"])
