@@ -1,7 +1,8 @@
 # openquidam: two commands for a newcomer, `make explore` and `make test`; both set themselves up.
 #
 #   make explore [NETWORK=vgg16] [LIBRARY=nangate45]      explore with the shipped models
-#   make characterize PE=lightpe2|all [LIBRARY=osu018] [PLAN=quick|full|FILE] [JOBS=n]
+#   make characterize PE=lightpe2|all [LIBRARY=osu018] [PLAN=quick|full|FILE] [JOBS=n] [SCHEDULER=tcp://HOST:PORT]
+#   make adapt PE=lightpe2 [LIBRARY=osu018] [TARGET=3%] [ROUNDS=8]  measure where fits are least certain
 #   make fit [LIBRARY=osu018]                             fit models on what was measured
 #   make sim PE=lightpe2                                  testbench of one PE type
 #   make rtl-table                                        cycles of simulated layers, predicted and taken
@@ -10,7 +11,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup tools explore characterize fit sim rtl-table test test-long lint clean
+.PHONY: help setup tools explore characterize adapt fit sim rtl-table test test-long lint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -21,11 +22,14 @@ PE ?=
 NETWORK ?= vgg16
 PLAN ?= quick
 JOBS ?= 2
-characterize fit: LIBRARY ?= osu018
+SCHEDULER ?=
+TARGET ?= 3%
+ROUNDS ?= 8
+characterize adapt fit: LIBRARY ?= osu018
 explore: LIBRARY ?= nangate45
 
 # Values reach commands through the environment, never through the text of a recipe.
-export PE NETWORK LIBRARY PLAN JOBS
+export PE NETWORK LIBRARY PLAN JOBS SCHEDULER TARGET ROUNDS
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,7 +71,19 @@ explore: $(READY)
 
 characterize: tools
 	@if [ -z "$$PE" ]; then echo "name a PE type: make characterize PE=lightpe2" >&2; exit 2; fi
-	@$(PY) -m characterize --pe "$$PE" --library "$$LIBRARY" --plan "$$PLAN" --jobs "$$JOBS"
+	@$(PY) -m characterize --pe "$$PE" --library "$$LIBRARY" --plan "$$PLAN" --jobs "$$JOBS" \
+	  $${SCHEDULER:+--scheduler "$$SCHEDULER"}
+
+# Measures a plan and has the next one written, until there is none.
+adapt: tools
+	@if [ -z "$$PE" ]; then echo "name a PE type: make adapt PE=lightpe2" >&2; exit 2; fi
+	@plan=quick; next="build/plans/adapt-$$$$.yaml"; trap 'rm -f "$$next"' EXIT; \
+	for round in $$(seq "$$ROUNDS"); do \
+	  $(PY) -m characterize --pe "$$PE" --library "$$LIBRARY" --plan "$$plan" --jobs "$$JOBS" \
+	    $${SCHEDULER:+--scheduler "$$SCHEDULER"} && \
+	  $(PY) -m models.sample --pe "$$PE" --library "$$LIBRARY" --target "$$TARGET" -o "$$next" || exit; \
+	  [ -e "$$next" ] || exit 0; plan="$$next"; \
+	done; echo "the target $$TARGET is not reached after $$ROUNDS rounds" >&2; exit 1
 
 fit: $(READY)
 	@$(PY) -m models.fit --library "$$LIBRARY"

@@ -1,12 +1,10 @@
 """The columns of an array's datapoint, and the CSV tables that hold such rows.
 
-A row says what one row-stationary array of one PE point needs besides its PEs.  Tables are written
-whole after each measurement, so a crash loses nothing that was finished.
+A row says what one row-stationary array of one PE point needs besides its PEs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from hw.array.row_stationary_config import RowStationaryConfig
-from hw.atomic_file import write_atomically
 from hw.config import PEConfig
 from hw.errors import ConfigError
 from hw.pe.registry import PE_TYPES
@@ -22,11 +19,20 @@ from hw.pe.registry import PE_TYPES
 from .array_actions import PARTS, ArrayAction
 from .datapoints import SHIPPED
 from .errors import StoreError
+from .point_table import (
+    count,
+    figure,
+    head_columns,
+    identity_columns,
+    read_table,
+    text,
+    typed_row,
+)
 from .schema import Column
 
 __all__ = [
-    "ARRAY_COLUMNS", "ENERGIES", "check_array_row", "load_arrays", "point_columns", "read_arrays",
-    "row_config", "write_arrays",
+    "ARRAY_COLUMNS", "ARRAY_ORDER", "ENERGIES", "check_array_row", "load_arrays", "point_columns",
+    "read_arrays", "row_config",
 ]  # fmt: skip
 
 ARRAY_SCHEMA_VERSION = 1
@@ -46,68 +52,42 @@ _MEANINGS = {
 }
 
 
-def _text(name: str, meaning: str, *, optional: bool = False) -> Column:
-    return Column(
-        name=name, kind=str, unit="", meaning=meaning, tool="characterize", optional=optional
-    )
-
-
-def _count(name: str, meaning: str, low: int, high: int) -> Column:
-    return Column(
-        name=name, kind=int, unit="", meaning=meaning, tool="configuration", low=low, high=high
-    )
-
-
-def _figure(name: str, unit: str, meaning: str, tool: str) -> Column:
-    return Column(
-        name=name, kind=float, unit=unit, meaning=meaning, tool=tool, low=0.0, high=1e9,
-        optional=True,
-    )  # fmt: skip
-
-
 ARRAY_COLUMNS: tuple[Column, ...] = (
-    _text("key", "digest of everything the row depends on; the same key is measured once"),
-    _count("schema_version", "version of this table", 1, ARRAY_SCHEMA_VERSION),
-    _text("status", "`ok` or `failed`"),
-    _text("message", "why a measurement failed", optional=True),
-    _text("log", "folder of a failed measurement, below the build folder", optional=True),
-    _text("library", "name of the cell library"),
-    _text("library_digest", "SHA-256 of the Liberty text, 16 digits"),
-    _text("method", "how energies were found: `activity` (stated)"),
-    _text("form", "`parts` (synthesized once each and joined) or `flat` (as one module)"),
-    _text("pe_type", "registered PE type"),
-    _count("ifmap_spad", "words of each PE's ifmap scratchpad", 2, 1024),
-    _count("filter_spad", "words of the filter scratchpad", 2, 4096),
-    _count("psum_spad", "words of the psum scratchpad", 2, 1024),
-    _count("psum_width", "width of a stored psum word [bit]", 4, 256),
-    _count("saturating", "1 where the psum saturates, 0 where it is exact", 0, 1),
-    _count("psum_depth", "accumulations an exact psum is declared for", 1, 1 << 20),
-    _count("pipeline_depth", "register stages of product and sum", 1, 3),
-    _count("rows", "PE rows", 1, 256),
-    _count("cols", "PE columns", 1, 256),
-    _count("filter_lanes", "filter words that enter in a cycle", 1, 64),
-    _count("ifmap_lanes", "ifmap words that enter in a cycle", 1, 64),
-    _text("config_digest", "digest of the array's configuration"),
-    _text("generator_digest", "digest of the generator's sources for this array"),
-    _text("flow_digest", "digest of the flow's and the measurement's sources"),
-    _text("tools", "versions of the tools used"),
-    _text("netlist_digest", "digest of the mapped netlist", optional=True),
-    _figure("area_um2", "µm²", "cell area of the array with its PEs", "Yosys, Liberty"),
-    _figure("pe_area_um2", "µm²", "cell area of one PE, synthesized by parts", "Yosys, Liberty"),
-    _figure("overhead_um2", "µm²", "the array less its PEs", "Yosys, Liberty"),
-    *(_figure(f"area_{part}_um2", "µm²", f"of it in {part}", "Yosys, Liberty") for part in PARTS),
-    _figure("leakage_uw", "µW", "leakage of the overhead while idle", "Liberty"),
-    *(_figure(f"leakage_{part}_uw", "µW", f"of it in {part}", "Liberty") for part in PARTS),
+    *head_columns(ARRAY_SCHEMA_VERSION),
+    text("pe_type", "registered PE type"),
+    count("ifmap_spad", "words of each PE's ifmap scratchpad", 2, 1024),
+    count("filter_spad", "words of the filter scratchpad", 2, 4096),
+    count("psum_spad", "words of the psum scratchpad", 2, 1024),
+    count("psum_width", "width of a stored psum word [bit]", 4, 256),
+    count("saturating", "1 where the psum saturates, 0 where it is exact", 0, 1),
+    count("psum_depth", "accumulations an exact psum is declared for", 1, 1 << 20),
+    count("pipeline_depth", "register stages of product and sum", 1, 3),
+    count("rows", "PE rows", 1, 256),
+    count("cols", "PE columns", 1, 256),
+    count("filter_lanes", "filter words that enter in a cycle", 1, 64),
+    count("ifmap_lanes", "ifmap words that enter in a cycle", 1, 64),
+    *identity_columns("array"),
+    figure("area_um2", "µm²", "cell area of the array with its PEs", "Yosys, Liberty"),
+    figure("pe_area_um2", "µm²", "cell area of one PE, synthesized by parts", "Yosys, Liberty"),
+    figure("overhead_um2", "µm²", "the array less its PEs", "Yosys, Liberty"),
+    *(figure(f"area_{part}_um2", "µm²", f"of it in {part}", "Yosys, Liberty") for part in PARTS),
+    figure("leakage_uw", "µW", "leakage of the overhead while idle", "Liberty"),
+    *(figure(f"leakage_{part}_uw", "µW", f"of it in {part}", "Liberty") for part in PARTS),
     *(
-        _figure(f"{action.value}_pj", "pJ", _MEANINGS[action.value], "Liberty, stated activity")
+        figure(f"{action.value}_pj", "pJ", _MEANINGS[action.value], "Liberty, stated activity")
         for action in ArrayAction
     ),
-    _figure("critical_path_ns", "ns", "shortest clock period of the array", "OpenSTA"),
-    _figure("pe_critical_path_ns", "ns", "shortest clock period of a PE by itself", "OpenSTA"),
-    _figure("cells", "", "cells of the netlist", "Yosys"),
-    _figure("seconds", "s", "time this measurement took", "characterize"),
-    _figure("synthesis_seconds", "s", "synthesis of all modules, cached ones included", "Yosys"),
+    figure("critical_path_ns", "ns", "shortest clock period of the array", "OpenSTA"),
+    figure("pe_critical_path_ns", "ns", "shortest clock period of a PE by itself", "OpenSTA"),
+    figure("cells", "", "cells of the netlist", "Yosys"),
+    figure("seconds", "s", "time this measurement took", "characterize"),
+    figure("synthesis_seconds", "s", "synthesis of all modules, cached ones included", "Yosys"),
 )  # fmt: skip
+ARRAY_ORDER = (
+    "library", "form", "pe_type", "filter_spad", "rows", "cols", "filter_lanes", "ifmap_lanes",
+    "key",
+)  # fmt: skip
+"""Columns by which rows are sorted."""
 
 
 def point_columns(array: RowStationaryConfig) -> dict[str, Any]:
@@ -152,29 +132,7 @@ def row_config(row: Mapping[str, Any]) -> RowStationaryConfig:
 
 def check_array_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return a row with every column in its type; `StoreError` naming row, column and range."""
-    known = {column.name for column in ARRAY_COLUMNS}
-    if unknown := [name for name in row if name not in known]:
-        raise StoreError(f"{where}: unknown column {unknown[0]!r}")
-    checked: dict[str, Any] = {}
-    for column in ARRAY_COLUMNS:
-        value = row.get(column.name)
-        if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-            if not column.optional:
-                raise StoreError(f"{where}: column {column.name!r} is empty")
-            checked[column.name] = None
-            continue
-        try:
-            typed = column.kind(value)
-        except (TypeError, ValueError):
-            typed = math.nan
-        if column.kind is not str and not column.low <= typed <= column.high:
-            raise StoreError(
-                f"{where}: {column.name} must be a {column.kind.__name__} from {column.low:g} to "
-                f"{column.high:g}, not {value!r}"
-            )
-        checked[column.name] = typed
-    if checked["status"] not in ("ok", "failed"):
-        raise StoreError(f"{where}: status must be ok or failed, not {checked['status']!r}")
+    checked = typed_row(row, ARRAY_COLUMNS, where)
     try:
         row_config(checked)
     except (ConfigError, KeyError) as error:
@@ -184,22 +142,7 @@ def check_array_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def read_arrays(path: Path) -> pd.DataFrame:
     """Return a table of arrays; `StoreError` naming row and column where one is wrong."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise StoreError(f"cannot read arrays from {path}: {error}") from None
-    rows = [
-        check_array_row({str(k): v for k, v in row.items()}, f"{path}, row {number}")
-        for number, row in enumerate(table.to_dict("records"), 2)
-    ]
-    return pd.DataFrame(rows, columns=[column.name for column in ARRAY_COLUMNS])
-
-
-def write_arrays(table: pd.DataFrame, path: Path) -> None:
-    """Write a table in one step; figures with at most six digits, rows in a fixed order."""
-    names = ["library", "form", "pe_type", "filter_spad", "rows", "cols", "filter_lanes"]
-    ordered = table.sort_values([*names, "ifmap_lanes", "key"])
-    write_atomically(path, ordered.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return read_table(path, ARRAY_COLUMNS, check_array_row, "arrays")
 
 
 def load_arrays(library: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,16 @@ from .actions import FILTERS_PER_TAP
 from .errors import CharacterizeError
 from .recipes import RECIPE_FIELDS, recipe_table
 
-__all__ = ["WORTH_A_STAGE", "Figures", "main", "mark", "measure_part", "part_texts", "search"]
+__all__ = [
+    "WORTH_A_STAGE",
+    "Figures",
+    "front",
+    "main",
+    "mark",
+    "measure_part",
+    "part_texts",
+    "search",
+]
 
 BUILD = Path("build/characterize")
 DEPTHS = (1, 2, 3)
@@ -214,6 +223,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--shipped", action="store_true", help="search nothing, print the shipped table's choices"
     )
+    parser.add_argument(
+        "--front", action="store_true",
+        help="search nothing, print the shipped recipes that no other beats in area, delay and "
+        "energy; which is fastest, which has the smallest area x delay, which is the PE type's own",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     return parser
 
@@ -233,7 +247,7 @@ def _command(arguments: argparse.Namespace) -> int:
     for name in wanted:
         if name not in PE_TYPES:
             raise ConfigError(f"--pe must be {nearest(name, PE_TYPES)}, not {name!r}")
-    if arguments.shipped:
+    if arguments.shipped or arguments.front:
         return _show_shipped(arguments, wanted)
     if arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, not {arguments.jobs!r}")
@@ -256,8 +270,32 @@ def _show_shipped(arguments: argparse.Namespace, wanted: list[str]) -> int:
     if table is None:
         raise CharacterizeError(f"no table of recipes is shipped for {arguments.library!r}")
     table = table[table["pe_type"].isin(wanted)]
-    _print(table, table["chosen"].eq(1), as_json=arguments.json)
+    if arguments.front:
+        table = front(table)
+    _print(table, table["chosen"].eq(1) | arguments.front, as_json=arguments.json)
     return 0
+
+
+def front(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the recipes that no other beats, and the best ones, of each PE type.
+
+    The column `best` says what a row is the best in: `fastest` clock of the datapath, smallest
+    `area x delay` of the datapath, or smallest cost of the whole PE (`own`).
+    """
+    figures = ["pe_type", "area_um2", "critical_path_ns", "product_pj"]
+    table = table.sort_values("chosen", ascending=False, kind="stable").drop_duplicates(figures)
+    table = table.sort_index()
+    best: dict[Hashable, list[str]] = {}
+    for _, rows in table.groupby("pe_type"):
+        product = rows["area_um2"] * rows["critical_path_ns"]
+        for name, index in (
+            ("fastest", rows["critical_path_ns"].idxmin()),
+            ("area x delay", product.idxmin()),
+            ("own", rows["chosen"].idxmax()),
+        ):
+            best.setdefault(index, []).append(name)
+    table = table.assign(best=[", ".join(best.get(index, [])) for index in table.index])
+    return table[table["non_dominated"].eq(1) | table["best"].ne("")]
 
 
 def _print(table: pd.DataFrame, shown: pd.Series[bool], *, as_json: bool) -> None:
@@ -274,10 +312,12 @@ def _print(table: pd.DataFrame, shown: pd.Series[bool], *, as_json: bool) -> Non
             f"{row.critical_path_ns:.3f}",
             f"{row.product_pj:.2f}",
             f"{row.cost:,.0f}",
+            *([row.best] if "best" in table else []),
         ]
         for row in table[shown].itertuples()
     ]
     heads = ["PE type", "depth", "recipe", "area um2", "path ns", "product pJ", "cost um2 ns"]
+    heads += ["best"] if "best" in table else []
     print(tabulate(lines, heads, tablefmt="github", disable_numparse=True))
 
 

@@ -51,6 +51,26 @@ def test_non_dominated_rows_are_those_that_no_other_beats(table: pd.DataFrame) -
             assert bool(marked) is not bool(beaten)
 
 
+def test_the_front_names_the_best_of_each_type(
+    table: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front = recipe_search.front(table)
+    assert not front.duplicated(["pe_type", *FIGURES]).any()
+    for pe_type, rows in table.groupby("pe_type"):
+        found = front[front["pe_type"] == pe_type]
+        wanted = rows.drop_duplicates(FIGURES)["non_dominated"].sum()
+        assert found["non_dominated"].sum() == wanted
+        fastest = found[found["best"].str.contains("fastest")]
+        smallest = found[found["best"].str.contains("area x delay")]
+        assert fastest["critical_path_ns"].tolist() == [rows["critical_path_ns"].min()]
+        product = rows["area_um2"] * rows["critical_path_ns"]
+        assert (smallest["area_um2"] * smallest["critical_path_ns"]).tolist() == [product.min()]
+        assert found[found["best"].str.contains("own")]["chosen"].tolist() == [1]
+    assert recipe_search.main(["--front", "--library", "nangate45", "--pe", "int8"]) == 0
+    printed = capsys.readouterr().out
+    assert "fastest, own" in printed and "lightpe" not in printed
+
+
 def test_an_unknown_library_gets_the_default() -> None:
     assert recipe_table("no_such_library") is None
     assert datapath_recipe(PEConfig(pe_type="int8"), "no_such_library") == DEFAULT_RECIPE
