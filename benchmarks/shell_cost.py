@@ -2,8 +2,8 @@
 
     python -m benchmarks.shell_cost nangate45 [int8 ...]
 
-The exploration counts the shell's cycles, but neither its area nor its clock; these say how much
-that leaves out.  Memories are macros and not in the figures.
+What the exploration counts are fits of measured shells (`characterize.shell_cost`); this is the
+quick look at some of them.  Memories are macros and not in the figures.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from hw.array.row_stationary_cycles import ceil_div
 from hw.config import PEConfig
 from hw.layer import Layer
 from models.array_overhead import ArrayFigures, ArrayOverhead
+from models.shell_overhead import ShellModel
 
 from .mapper import MappingArrays
 from .performance import LayerPerformance
@@ -27,21 +28,31 @@ Array = NDArray[np.float64]
 
 
 _ALWAYS = (
-    "Not counted: area, energy and clock of the shell around the array (sequencer, address "
-    "generators, queues, requantizer; its cycles are), wires beyond the library's wire-load model, "
-    "the clock tree, glitches, DRAM refresh and background power."
+    "Not counted: wires beyond the library's wire-load model, the clock tree, glitches, bits that "
+    "the host writes before a layer, DRAM refresh and background power."
 )
 
 
-def not_counted(overhead: ArrayOverhead | None, pe_types: Iterable[str]) -> str:
+def not_counted(
+    overhead: ArrayOverhead | None, shells: ShellModel | None, pe_types: Iterable[str]
+) -> str:
     """Return what the figures of some PE types leave out."""
-    without = sorted(name for name in pe_types if overhead is None or not overhead.covers(name))
-    if not without:
-        return _ALWAYS
-    return (
-        f"{_ALWAYS} Nor are area, energy and clock of the networks and links between PEs of "
-        f"{', '.join(without)}: no arrays with such psums were measured on this library."
-    )
+    types = sorted(pe_types)
+    links = [name for name in types if overhead is None or not overhead.covers(name)]
+    around = [name for name in types if shells is None or not shells.covers(name)]
+    text = _ALWAYS
+    if links:
+        text += (
+            f" Nor are area, energy and clock of the networks and links between PEs of "
+            f"{', '.join(links)}: no arrays with such psums were measured on this library."
+        )
+    if around:
+        text += (
+            f" Nor are area, energy and clock of the shell around the array (sequencer, address "
+            f"generators, queues, requantizer; its cycles are) of {', '.join(around)}: no shells "
+            f"whose psums leave so were measured on this library."
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config, AcceleratorConfig)
     network = load_workload(arguments)
-    model, sram, overhead = load_models(arguments)
+    model, sram, overhead, shells = load_models(arguments)
     dram = dram_kind(arguments.dram)
     variant = _variant(config)
     space = Space(
@@ -85,6 +85,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         sram=sram,
         dram=dram,
         overhead=overhead,
+        shells=shells,
         keep_layers=True,
     )
     broken = [
@@ -99,7 +100,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         "library": model.library,
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}",
         "counted": COUNTED,
-        "not_counted": not_counted(overhead, [variant.pe_type]),
+        "not_counted": not_counted(overhead, shells, [variant.pe_type]),
         **_notes(variant, network),
         "total": point_record(result, space, 0) | {"cycles": float(result.cycles[0])},
         "layers": [_layer_record(cost, result) for cost in layers],

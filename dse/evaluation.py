@@ -1,13 +1,13 @@
 """Area, latency and energy of a whole accelerator on a network, for many design points at once.
 
-area    = PEs + overhead of the array + global buffer
-latency = sum over layers of cycles (`dse.performance`), at the best clock of PE and array
+area    = PEs + overhead of the array + shell + global buffer
+latency = sum over layers of cycles (`dse.performance`), at the best clock of PE, array and shell
 energy  = sum over actions of their number times their energy, plus leakage times latency
 
 Every cycle of every PE is either a slot with products of words (idle lanes cost like busy ones) or
 with a word of scale, which costs as much, or an idle cycle; loads, psums, words on the networks and
-memory accesses come on top.  `dse.array_costs` is what the array costs beside its PEs; the clock is
-that of the slower one of both.
+memory accesses come on top.  `dse.array_costs` is what the array costs beside its PEs,
+`dse.shell_costs` what stands around it; the clock is that of the slowest of the three.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from models.array_overhead import ArrayOverhead
 from models.dram import DramKind
 from models.pe_ppa import PEPPA
 from models.ppa import PPAModel
+from models.shell_overhead import ShellModel
 from models.sram import SramModel
 
 from .array_costs import array_costs
@@ -35,6 +36,7 @@ from .layer_runs import layer_runs
 from .mapper import MappingArrays
 from .mapping_cache import map_layer_cached
 from .performance import LayerPerformance, layer_performance
+from .shell_costs import shell_costs, shell_path_ns
 from .space import Space
 from .variants import Variant
 from .workloads import Network
@@ -56,9 +58,11 @@ class Energy:
     """Control parts in slots, and whole PEs in clocked cycles without one."""
     networks_pj: Array
     """Words on the array's networks, psums in its links, and their clock."""
+    shell_pj: Array
+    """What the shell moves, and its clock."""
     glb_pj: Array
     leakage_pj: Array
-    """PEs, array and global buffer over the latency."""
+    """PEs, array, shell and global buffer over the latency."""
     dram_pj: Array
 
     @property
@@ -82,7 +86,8 @@ class Energy:
 
 
 ON_CHIP = (
-    "arithmetic_pj", "scratchpads_pj", "control_pj", "networks_pj", "glb_pj", "leakage_pj",
+    "arithmetic_pj", "scratchpads_pj", "control_pj", "networks_pj", "shell_pj", "glb_pj",
+    "leakage_pj",
 )  # fmt: skip
 
 
@@ -146,6 +151,7 @@ def evaluate(
     sram: SramModel,
     dram: DramKind,
     overhead: ArrayOverhead | None = None,
+    shells: ShellModel | None = None,
     keep_layers: bool = False,
     cache: Path | None = None,
 ) -> tuple[Evaluation, list[LayerCost]]:
@@ -155,8 +161,9 @@ def evaluate(
     ----------
     variant, space, network
         What is evaluated on which points and layers.
-    model, sram, dram, overhead
-        What stands in for the hardware; arrays cost nothing beside their PEs without overhead.
+    model, sram, dram, overhead, shells
+        What stands in for the hardware; arrays cost nothing beside their PEs without overhead,
+        and nothing stands around them without shells.
     keep_layers
         Return the costs of layers too.
     cache
@@ -178,19 +185,19 @@ def evaluate(
         columns["glb_kib"].astype(np.int64),
         columns["glb_bytes_per_cycle"].astype(np.int64),
     )
-    kind = PE_TYPES[variant.pe_type]
+    kind, point = PE_TYPES[variant.pe_type], variant.pe_config()
     one_term = _designs(variant, space, pe.period_ns, glb)
     arrays = array_costs(
         overhead,
-        variant.pe_config(),
+        point,
         rows=columns["rows"],
         cols=columns["cols"],
         filter_lanes=one_term.filter_lanes,
         ifmap_lanes=one_term.ifmap_lanes,
     )
-    period_ns = arrays.period_ns(pe.period_ns)
-    if arrays.figures is not None:
-        one_term = _designs(variant, space, period_ns, glb)
+    period_ns = np.maximum(arrays.period_ns(pe.period_ns), shell_path_ns(shells, point, one_term))
+    one_term = _designs(variant, space, period_ns, glb)
+    shell = shell_costs(shells, point, one_term)
     by_terms = {
         terms: dataclasses.replace(one_term, terms=terms) for terms in range(1, kind.terms + 1)
     }
@@ -202,7 +209,8 @@ def evaluate(
     if not runs:
         raise WorkloadError(f"network {network.name!r} must have a filter with a term, not none")
     pes = columns["rows"] * columns["cols"]
-    leakage_uw = pes * pe.leakage_uw + arrays.leakage_uw + glb.leakage_uw
+    leakage_uw = pes * pe.leakage_uw + arrays.leakage_uw + shell.leakage_uw + glb.leakage_uw
+    area_um2 = pes * pe.area_um2 + arrays.area_um2 + shell.area_um2 + glb.area_um2
     size = len(space)
     cycles, energy = np.zeros(size), Energy(**{f.name: np.zeros(size) for f in fields(Energy)})
     reason = np.zeros(size, dtype=np.int64)
@@ -213,9 +221,16 @@ def evaluate(
         mapping, was_kept = map_layer_cached(run.layer, designs, cache)
         kept += was_kept
         done = layer_performance(run.layer, designs, mapping)
-        networks_pj = arrays.energy_pj(run.layer, columns["cols"], mapping, done)
-        leakage_pj = leakage_uw * done.cycles * period_ns * 1e-3  # 1 uW for 1 ns is 1 fJ
-        spent = _energy(done, pe, glb, dram, pes, networks_pj, leakage_pj)
+        spent = _energy(
+            done,
+            pe,
+            glb,
+            dram,
+            pes,
+            networks_pj=arrays.energy_pj(run.layer, columns["cols"], mapping, done),
+            shell_pj=shell.energy_pj(done),
+            leakage_pj=leakage_uw * done.cycles * period_ns * 1e-3,  # 1 uW for 1 ns is 1 fJ
+        )
         cycles = cycles + count * done.cycles
         energy = energy + spent.times(count)
         reason = np.where(reason == 0, done.reason, reason)
@@ -238,7 +253,7 @@ def evaluate(
         kept_mappings=kept,
         period_ns=period_ns,
         cycles=cycles,
-        area_mm2=(pes * pe.area_um2 + arrays.area_um2 + glb.area_um2) * 1e-6,
+        area_mm2=area_um2 * 1e-6,
         energy=energy,
     )
     return result, layers
@@ -264,7 +279,9 @@ def _energy(
     glb: GlobalBuffer,
     dram: DramKind,
     pes: Array,
+    *,
     networks_pj: Any,
+    shell_pj: Any,
     leakage_pj: Array,
 ) -> Energy:
     slots, cycles = done.slots, done.cycles
@@ -277,6 +294,7 @@ def _energy(
         + done.ifmap_loads * pe.ifmap_load_pj,
         control_pj=slots * pe.product_control_pj + (pes * cycles - slots) * pe.idle_pj,
         networks_pj=networks_pj + 0 * cycles,
+        shell_pj=shell_pj + 0 * cycles,
         glb_pj=done.glb_read_bytes * glb.read_pj_per_byte
         + done.glb_write_bytes * glb.write_pj_per_byte,
         leakage_pj=leakage_pj,

@@ -17,6 +17,7 @@ from models.array_overhead import ArrayOverhead
 from models.dram import DEFAULT_DRAM, DRAM_KINDS, dram_kind
 from models.errors import ModelError
 from models.ppa import PPAModel
+from models.shell_overhead import ShellModel
 from models.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, FlowError, SramModel, node_of_library
 
 from .array_costs import not_counted
@@ -92,12 +93,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def load_models(
     arguments: argparse.Namespace,
-) -> tuple[PPAModel, SramModel, ArrayOverhead | None]:
-    """Return the models of PEs, of memories and, if there is one, of arrays the options ask for."""
+) -> tuple[PPAModel, SramModel, ArrayOverhead | None, ShellModel | None]:
+    """Return the models the options ask for: of PEs, of memories and, if there are such, of arrays
+    and of shells."""
     model = PPAModel.load(arguments.library)
     node = arguments.node or node_of_library(model.library)
     sram = SramModel(node, arguments.sram_device)
-    return model, sram, ArrayOverhead.find(model.library)
+    return model, sram, ArrayOverhead.find(model.library), ShellModel.find(model.library)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,7 +151,7 @@ def _explore(arguments: argparse.Namespace) -> None:
     network = load_workload(arguments)
     if arguments.seed < 0:
         raise ConfigError(f"--seed must not be negative, not {arguments.seed}")
-    model, sram, overhead = load_models(arguments)
+    model, sram, overhead, shells = load_models(arguments)
     for name in arguments.pe:
         if name not in model.pe_types:
             raise ConfigError(f"--pe must be {nearest(name, model.pe_types)}, not {name!r}")
@@ -176,6 +178,7 @@ def _explore(arguments: argparse.Namespace) -> None:
         sram=sram,
         dram=dram,
         overhead=overhead,
+        shells=shells,
         cache=None if exhaustive else MAPPINGS,  # a whole space would fill gigabytes
     )
     seconds = time.perf_counter() - start
@@ -190,7 +193,7 @@ def _explore(arguments: argparse.Namespace) -> None:
         "variants": [f"{v.name} {v.spad_kind}" for v in variants],
         "front_energy": arguments.energy + " energy",
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}.",
-        "not_counted": not_counted(overhead, {variant.pe_type for variant in variants}),
+        "not_counted": not_counted(overhead, shells, {variant.pe_type for variant in variants}),
         "models": _models_text(model, sorted(set(model.pe_types) - fitted)),
         "terms": network.mix_text if any(PE_TYPES[v.pe_type].terms > 1 for v in variants) else "",
         "options": {name: getattr(arguments, name) for name in RECORDED},

@@ -35,6 +35,7 @@ from .evaluation import evaluate
 from .explore import RECORDED, load_models, load_workload
 from .global_buffer import GlobalBuffer
 from .layer_runs import LayerRun, layer_runs
+from .shell_costs import off_chip_bytes
 from .space import AXES, Space
 from .variants import Variant, fitted_variants
 from .workloads import Network
@@ -169,7 +170,7 @@ def _evaluated(
     run: LayerRun,
 ) -> tuple[HardwareConfig, Mapping, float]:
     """Return the hardware of a point, and the mapping of a run of a layer on it with its cycles."""
-    model, sram, overhead = load_models(options)
+    model, sram, overhead, shells = load_models(options)
     variant = _variant(point, fitted_variants(model, (point["pe_type"],), (point["spad_kind"],)))
     space = Space(
         columns={name: np.array([float(point[name])]) for name in AXES}, how="one design point"
@@ -177,7 +178,7 @@ def _evaluated(
     alone = dataclasses.replace(network, layers=(layer,))
     result, costs = evaluate(
         variant, space, alone, model=model, sram=sram, dram=dram_kind(options.dram),
-        overhead=overhead, keep_layers=True,
+        overhead=overhead, shells=shells, keep_layers=True,
     )  # fmt: skip
     period_ns = float(result.period_ns[0])
     if not math.isclose(period_ns, point["period_ns"], rel_tol=1e-9):
@@ -195,8 +196,8 @@ def _evaluated(
     glb = GlobalBuffer.of(sram, kib, port)
     hardware = HardwareConfig(
         design=design,
-        off_chip_bytes=min(
-            _power_of_two_below(design.dram_gb_per_s * period_ns), design.glb_bytes_per_cycle
+        off_chip_bytes=int(
+            off_chip_bytes(design.dram_gb_per_s, period_ns, design.glb_bytes_per_cycle)
         ),
         memory_latency=int(glb.access_cycles(result.period_ns)[0]),
     )
@@ -211,11 +212,6 @@ def _variant(point: dict[str, Any], variants: list[Variant]) -> Variant:
         f"{point['variant']} with {point['spad_kind']} scratchpads is no longer a variant of the "
         f"models; run dse.explore again"
     )
-
-
-def _power_of_two_below(value: float) -> int:
-    """Return the largest power of two up to `value`, at least 1."""
-    return 1 << max(0, math.floor(math.log2(value)))
 
 
 def _sizes(text: str) -> dict[str, int]:

@@ -33,6 +33,7 @@ _SHARES = {
     "scratchpads": "scratchpads",
     "control": "control, idle",
     "networks": "networks",
+    "shell": "shell",
     "glb": "GLB",
     "leakage": "leakage",
     "dram": "DRAM",

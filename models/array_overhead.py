@@ -11,67 +11,35 @@ come in groups; `array` is the row-stationary array, what stands around it is a 
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import pydantic
 from numpy.typing import ArrayLike, NDArray
 
-from hw.atomic_file import write_atomically
 from hw.config import PEConfig
 from hw.pe.registry import PE_TYPES
 
 from .array_terms import AREA_PARTS, RANGES, TERMS, array_counts
 from .errors import ModelError
 from .model_file import OWN_MODELS, SHIPPED_MODELS, check_library_name
+from .term_model import STRICT, FigureModel, Floats, UnseenError, load_terms, predicted
 
 __all__ = [
-    "GROUP", "SCHEMA_VERSION", "ArrayFigures", "ArrayFile", "ArrayOverhead", "FigureModel",
-    "UnseenError", "load_array_file", "save_array_file",
+    "GROUP", "SCHEMA_VERSION", "ArrayFigures", "ArrayFile", "ArrayOverhead", "load_array_file",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
-Floats = NDArray[np.float64]
-_STRICT = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 GROUP = "array"
 """The group of figures of the array itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnseenError:
-    """Relative errors on arrays that a fit has not seen."""
-
-    __pydantic_config__: ClassVar = _STRICT
-    arrays: int
-    mean: float
-    """Mean absolute relative error (0.01 is 1 %)."""
-    max: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FigureModel:
-    """One figure: what each of its terms costs."""
-
-    __pydantic_config__: ClassVar = _STRICT
-    coefficients: dict[str, float]
-    """Unit of the figure per count of the term, never negative."""
-    training_rows: int
-    held_out: UnseenError
-
-    def __post_init__(self) -> None:
-        if any(value < 0 for value in self.coefficients.values()):
-            raise ValueError("coefficients must not be negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayFile:
     """All that is known about the overhead of arrays on one library."""
 
-    __pydantic_config__: ClassVar = _STRICT
+    __pydantic_config__: ClassVar = STRICT
     schema_version: int
     library: str
     library_digest: str
@@ -105,29 +73,9 @@ class ArrayFile:
                 raise ValueError(f"{name} must have no term {unknown[0]!r}")
 
 
-_ADAPTER = pydantic.TypeAdapter(ArrayFile)
-
-
 def load_array_file(path: Path) -> ArrayFile:
     """Return a validated file; `ModelError` names the path and what is wrong."""
-    try:
-        return _ADAPTER.validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ModelError(f"cannot read model file {str(path)!r}: {reason}") from None
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ModelError(
-            f"{path}: malformed model file: {where}: {first['msg']}; fit it again with "
-            "`python -m models.fit_arrays`"
-        ) from None
-
-
-def save_array_file(model: ArrayFile, path: Path) -> None:
-    """Write the file in one step: either the old or the new content is there, never a part."""
-    text = json.dumps(asdict(model), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    write_atomically(path, text)
+    return load_terms(path, ArrayFile, "python -m models.fit_arrays")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,14 +157,6 @@ class ArrayOverhead:
         floats = {PE_TYPES[name].accumulator is not None for name in self.model.pe_types}
         return (PE_TYPES[pe_type].accumulator is not None) in floats
 
-    @cached_property
-    def _used(self) -> dict[str, dict[str, float]]:
-        """Coefficients that are not zero."""
-        return {
-            name: {term: value for term, value in figure.coefficients.items() if value > 0}
-            for name, figure in self.model.groups[GROUP].items()
-        }
-
     def figures(
         self,
         pe: PEConfig,
@@ -251,12 +191,8 @@ class ArrayOverhead:
                 raise ModelError(f"{name} must be at least 1, not {np.min(np.asarray(value))}")
         counts = array_counts(pe, rows, cols, filter_lanes, ifmap_lanes)
         made = {
-            name: np.sum(
-                [value * TERMS[name][term](counts) for term, value in terms.items()]
-                or [np.zeros_like(counts["rows"])],
-                axis=0,
-            )
-            for name, terms in self._used.items()
+            name: predicted(TERMS[name], counts, figure.coefficients)
+            for name, figure in self.model.groups[GROUP].items()
         }
         inside = [
             (counts[name] >= low) & (counts[name] <= self.model.high[name])

@@ -11,21 +11,16 @@ set-up of a PE is its tags, lanes and place in the chain; links keep two psums.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hw.config import PEConfig
 from hw.pe.control import PassLayout
 from hw.pe.registry import PE_TYPES
 
-__all__ = ["AREA_PARTS", "RANGES", "TERMS", "array_counts"]
+from .term_model import Counts, Floats, Term
 
-Floats = NDArray[np.float64]
-Counts = Mapping[str, Floats]
-Term = Callable[[Counts], Any]
+__all__ = ["AREA_PARTS", "RANGES", "TERMS", "array_counts"]
 
 AREA_PARTS = ("nodes", "links", "rows", "columns", "entries", "control")
 """Parts of the overhead, each with an area and a leakage of its own."""

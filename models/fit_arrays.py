@@ -18,29 +18,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from tabulate import tabulate
 
 from characterize.array_schema import load_arrays, read_arrays, row_config
 from characterize.errors import CharacterizeError
 from hw.command import run_command
 
-from .array_overhead import (
-    GROUP,
-    SCHEMA_VERSION,
-    ArrayFile,
-    FigureModel,
-    UnseenError,
-    save_array_file,
-)
+from .array_overhead import GROUP, SCHEMA_VERSION, ArrayFile
 from .array_terms import AREA_PARTS, RANGES, TERMS, array_counts
 from .errors import ModelError
 from .model_file import OWN_MODELS, check_library_name
+from .term_fit import Bools, fit_terms, shared_library, unseen_error
+from .term_model import FigureModel, Floats, UnseenError, predicted, save_terms
 
 __all__ = ["fit_arrays", "main"]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 SMALL_ARRAY = 16
 """PEs up to which an array is small."""
 HELD_OUT_SHARE = 0.25
@@ -67,9 +59,7 @@ def fit_arrays(table: pd.DataFrame, *, seed: int = 0) -> ArrayFile:
     """
     used = table[(table["status"] == "ok") & (table["form"] == "parts")]
     used = used.sort_values("key", ignore_index=True)
-    for column in ("library", "library_digest", "method"):
-        if len(values := sorted(map(str, used[column].unique()))) > 1:
-            raise ModelError(f"arrays must share one {column}, not {', '.join(values)}")
+    shared_library(used, "arrays")
     if len(used) < MIN_ROWS:
         raise ModelError(
             f"a fit of array overheads needs at least {MIN_ROWS} arrays in parts, not {len(used)}; "
@@ -82,12 +72,12 @@ def fit_arrays(table: pd.DataFrame, *, seed: int = 0) -> ArrayFile:
     figures = {}
     for name in TERMS:
         actual, there = _actual(used, name)
-        coefficients = _fit(name, counts, actual, there & ~held)
-        predicted = _predict(name, counts, coefficients)
+        coefficients = fit_terms(TERMS[name], counts, actual, there & ~held)
+        made = predicted(TERMS[name], counts, coefficients)
         figures[name] = FigureModel(
             coefficients=coefficients,
             training_rows=int((there & ~held).sum()),
-            held_out=_error(actual, predicted, there & held),
+            held_out=unseen_error(actual, made, there & held),
         )
     text = used.to_csv(index=False, float_format="%.12g", lineterminator="\n")
     first = used.iloc[0]
@@ -125,42 +115,15 @@ def _actual(table: pd.DataFrame, name: str) -> tuple[Floats, Bools]:
     return path, path > _LONGER * table["pe_critical_path_ns"].to_numpy(dtype=np.float64)
 
 
-def _fit(name: str, counts: dict[str, Floats], actual: Floats, rows: Bools) -> dict[str, float]:
-    """Return the non-negative coefficients of least relative error."""
-    from scipy.optimize import lsq_linear
-
-    terms = TERMS[name]
-    if not rows.any():
-        return dict.fromkeys(terms, 0.0)
-    matrix = np.stack([np.asarray(term(counts))[rows] for term in terms.values()], axis=1)
-    matrix = matrix / actual[rows, None]
-    scale = np.maximum(matrix.max(axis=0), 1e-12)
-    bounds = (0.0, np.inf)
-    found = lsq_linear(matrix / scale, np.ones(len(matrix)), bounds, method="bvls", tol=1e-14).x
-    return dict(zip(terms, (np.maximum(found, 0.0) / scale).tolist(), strict=True))
-
-
-def _predict(name: str, counts: dict[str, Floats], coefficients: dict[str, float]) -> Floats:
-    return np.asarray(
-        sum(value * np.asarray(TERMS[name][term](counts)) for term, value in coefficients.items())
-    )
-
-
-def _error(actual: Floats, predicted: Floats, rows: Bools) -> UnseenError:
-    if not rows.any():
-        return UnseenError(arrays=0, mean=0.0, max=0.0)
-    errors = np.abs(predicted[rows] - actual[rows]) / actual[rows]
-    return UnseenError(arrays=int(rows.sum()), mean=float(errors.mean()), max=float(errors.max()))
-
-
 def _area_error(
     table: pd.DataFrame, counts: dict[str, Floats], train: Bools, test: Bools
 ) -> UnseenError:
     """Return the error of the overhead area, its parts fitted one by one."""
-    predicted = sum(
-        _predict(name, counts, _fit(name, counts, *_both(table, name, train))) for name in _AREA
+    made = sum(
+        predicted(TERMS[name], counts, fit_terms(TERMS[name], counts, *_both(table, name, train)))
+        for name in _AREA
     )
-    return _error(table["overhead_um2"].to_numpy(np.float64), np.asarray(predicted), test)
+    return unseen_error(table["overhead_um2"].to_numpy(np.float64), np.asarray(made), test)
 
 
 def _both(table: pd.DataFrame, name: str, train: Bools) -> tuple[Floats, Bools]:
@@ -234,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ModelError(f"arrays must be of library {library!r}, not {', '.join(others)}")
         path = options.output or OWN_MODELS / f"arrays-{library}.json"
         model = fit_arrays(table, seed=options.seed)
-        save_array_file(model, path)
+        save_terms(model, path)
         print(
             json.dumps({"file": str(path), **asdict(model)}, indent=1, sort_keys=True)
             if options.json

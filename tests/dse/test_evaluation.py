@@ -7,18 +7,24 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dse.array_costs import not_counted
 from dse.errors import DesignError, WorkloadError
 from dse.evaluation import Energy, evaluate
+from dse.global_buffer import GlobalBuffer
+from dse.shell_costs import off_chip_bytes
 from dse.space import AXES, EYERISS_POINT, Space, sample_space
 from dse.term_mix import TermMix
 from dse.variants import Variant, fitted_variants
 from dse.workloads import Network, load_network
 from flows.sram import SramModel
+from hw.accelerator_config import HardwareConfig
+from hw.config import AcceleratorConfig
 from hw.layer import Layer
 from hw.pe.registry import PE_TYPES
 from models.array_overhead import ArrayOverhead
 from models.dram import dram_kind
 from models.ppa import PPAModel
+from models.shell_overhead import ShellModel
 
 from .all_types import file_of_all_types
 
@@ -47,6 +53,7 @@ def test_totals_are_the_sums_of_layers_and_parts(pe_type: str, kind: str, model:
         sram=SramModel(45),
         dram=dram_kind(),
         overhead=(overhead := ArrayOverhead.load("nangate45")),
+        shells=(shells := ShellModel.load("nangate45")),
         keep_layers=True,
     )
     ok = result.feasible
@@ -56,9 +63,8 @@ def test_totals_are_the_sums_of_layers_and_parts(pe_type: str, kind: str, model:
         parts = sum(cost.count * getattr(cost.energy, field.name)[ok] for cost in layers)
         whole = getattr(result.energy, field.name)[ok]
         assert np.allclose(parts, whole, rtol=1e-12)
-        assert (whole > 0).all() or (
-            field.name == "networks_pj" and not overhead.covers(pe_type) and not whole.any()
-        )
+        known = {"networks_pj": overhead.covers(pe_type), "shell_pj": shells.covers(pe_type)}
+        assert (whole > 0).all() or (not known.get(field.name, True) and not whole.any())
     assert np.allclose(
         result.total_mj[ok], result.on_chip_mj[ok] + result.energy.dram_pj[ok] * 1e-9
     )
@@ -142,6 +148,90 @@ def test_the_overhead_of_an_array_is_added(model: PPAModel) -> None:
         cost.count * cost.performance.psum_passes[0] * figures.psum_hop_pj[0] for cost in layers
     )
     assert result.energy.networks_pj[0] > least
+
+
+def test_the_shell_is_added(model: PPAModel) -> None:
+    """Area, leakage and clock once for each point, energies for each row and word that moves."""
+    variant, space = Variant(pe_type="int16", spad_kind="flipflop"), single_point()
+    shells = ShellModel.load("nangate45")
+    (without, _), (result, layers) = (
+        evaluate(
+            variant, space, NETWORK, model=model, sram=SramModel(45), dram=dram_kind(),
+            shells=x, keep_layers=True,
+        )
+        for x in (None, shells)
+    )  # fmt: skip
+    point = {
+        name: int(value[0]) for name, value in space.columns.items() if name != "dram_gb_per_s"
+    }
+    glb = GlobalBuffer.of(
+        SramModel(45), np.array([point["glb_kib"]]), np.array([point["glb_bytes_per_cycle"]])
+    )
+    hardware = HardwareConfig(
+        design=AcceleratorConfig(
+            pe=variant.pe_config(psum=point["psum_spad"]),
+            **{name: point[name] for name in ("rows", "cols", "glb_kib", "glb_bytes_per_cycle")},
+        ),
+        off_chip_bytes=int(
+            off_chip_bytes(
+                space.columns["dram_gb_per_s"][0], result.period_ns[0], point["glb_bytes_per_cycle"]
+            )
+        ),
+    )
+    figures = shells.figures(
+        variant.pe_config(),
+        rows=point["rows"],
+        cols=point["cols"],
+        row_bits=hardware.row_bits,
+        off_chip_bits=hardware.off_chip_bits,
+        banks=hardware.banks,
+        psum_queue=hardware.queue_psums,
+        memory_latency=int(glb.access_cycles(result.period_ns)[0]),
+        filter_lanes=hardware.array.filter_lanes,
+        ifmap_lanes=hardware.array.ifmap_lanes,
+    )
+    assert result.area_mm2[0] - without.area_mm2[0] == pytest.approx(figures.area_um2 * 1e-6)
+    assert result.period_ns[0] == max(without.period_ns[0], figures.critical_path_ns)
+    leakage_uw = [
+        x.energy.leakage_pj[0] / (x.cycles[0] * x.period_ns[0] * 1e-3) for x in (without, result)
+    ]
+    assert leakage_uw[1] - leakage_uw[0] == pytest.approx(figures.leakage_uw)
+    for cost in layers:
+        layer, done = cost.name, cost.performance
+        spent = done.cycles[0] * figures.idle_pj
+        moved = {
+            "filter_row": done.filter_rows, "ifmap_row": done.ifmap_rows,
+            "ifmap_read_row": done.ifmap_read_rows, "filter_word": done.filter_words,
+            "ifmap_word": done.ifmap_words, "psum_read_row": done.psum_read_rows,
+            "psum_enter": done.psum_in_words, "psum_leave": done.psum_out_words,
+            "psum_write_row": done.psum_write_rows, "output_row": done.output_rows,
+            "requantize": done.psum_out_words - done.psum_in_words,
+        }  # fmt: skip
+        spent += sum(float(n[0]) * getattr(figures, f"{name}_pj") for name, n in moved.items())
+        assert cost.energy.shell_pj[0] == pytest.approx(float(spent)), layer
+        # Each output leaves once, padded to the psums that a pass has.
+        shape = next(x for x in NETWORK.layers if x.name == layer)
+        assert moved["requantize"][0] >= shape.n * shape.m * shape.e * shape.f
+    assert without.energy.shell_pj[0] == 0
+
+
+def test_what_is_not_counted_is_said() -> None:
+    overhead, shells = ArrayOverhead.load("nangate45"), ShellModel.load("nangate45")
+    both = not_counted(overhead, shells, ["int16", "int8"])
+    assert "glitches" in both and "int16" not in both and "shell" not in both
+    without = not_counted(overhead, None, ["int16", "int8"])
+    assert without.startswith(both)
+    assert "shell around the array" in without and "of int16, int8: no shells" in without
+    neither = not_counted(None, None, ["int16"])
+    assert "links between PEs of int16" in neither and "shell around the array" in neither
+
+
+def test_an_off_chip_stream_is_as_wide_as_dram_is_fast() -> None:
+    assert off_chip_bytes(12.8, 1.0, 16) == 8
+    assert off_chip_bytes(12.8, 2.0, 16) == 16
+    assert off_chip_bytes(25.6, 2.0, 16) == 16
+    assert off_chip_bytes(3.2, 0.2, 16) == 1
+    assert off_chip_bytes(np.array([4.0, 3.9]), 1.0, 64).tolist() == [4, 2]
 
 
 def test_filters_of_fewer_terms_take_less(model: PPAModel) -> None:

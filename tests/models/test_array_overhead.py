@@ -12,11 +12,12 @@ import pytest
 from characterize.array_schema import load_arrays, row_config
 from hw.config import PEConfig
 from models import fit_arrays as command
-from models.array_overhead import GROUP, ArrayOverhead, load_array_file, save_array_file
+from models.array_overhead import GROUP, ArrayOverhead, load_array_file
 from models.array_terms import AREA_PARTS, TERMS, array_counts
 from models.errors import ModelError
 from models.fit_arrays import fit_arrays
 from models.model_file import SHIPPED_MODELS
+from models.term_model import save_terms
 
 LIBRARIES = sorted(
     path.stem.removeprefix("arrays-") for path in SHIPPED_MODELS.glob("arrays-*.json")
@@ -141,7 +142,7 @@ def test_wrong_questions_are_refused(shipped: ArrayOverhead, tmp_path: Path) -> 
     with pytest.raises(ModelError, match="no fitted array overhead for library 'none'"):
         ArrayOverhead.load("none")
     path = tmp_path / "arrays-x.json"
-    save_array_file(shipped.model, path)
+    save_terms(shipped.model, path)
     assert load_array_file(path) == shipped.model
     content = json.loads(path.read_text())
     content["groups"]["array"]["idle_pj"]["coefficients"]["magic"] = 1.0
