@@ -21,10 +21,16 @@ import hw
 from hw.pe import registry
 from hw.pe.registry import PE_TYPES
 
-__all__ = ["code_of", "flow_digest", "generator_digest"]
+__all__ = [
+    "code_of", "flow_digest", "generator_digest", "glitch_digest", "simulation_digest",
+]  # fmt: skip
 
 _HW = Path(hw.__file__).parent
-_NOT_MEASURING = {
+_SIMULATING = frozenset(
+    f"{name}.py" for name in ("bitwise", "gate_simulation", "glitches", "state_energy")
+)
+"""Files of `flows` that the method `simulated` has to itself."""
+_NOT_MEASURING = _SIMULATING | {
     f"{name}.py"
     for name in ("__init__", "errors", "scaling", "simulation", "sram", "tools", "warm")
 }
@@ -118,3 +124,26 @@ def flow_digest() -> str:
     ]
     tools = [path for path in folder.glob("*.py") if path.name not in _NOT_MEASURING]
     return _digest(tools + measuring)
+
+
+@functools.cache
+def simulation_digest() -> str:
+    """Return the digest of what energies by simulation follow from besides `flow_digest`.
+
+    The digits network and the golden model are among it, the formats of the hardware are in
+    `generator_digest`.
+    """
+    folder = Path(next(iter(flows.__path__)))
+    own = ("digits_network", "pe_runs", "simulated_energy", "stimuli")
+    sources = [Path(str(importlib.import_module(f"characterize.{name}").__file__)) for name in own]
+    golden = [_HW / "pe" / f"{name}.py" for name in ("golden", "row_pass")]
+    simulating = [folder / name for name in _SIMULATING if name != "glitches.py"]
+    return _digest([*simulating, *sources, *golden])
+
+
+@functools.cache
+def glitch_digest() -> str:
+    """Return the digest of what glitch factors follow from besides `simulation_digest`."""
+    folder = Path(next(iter(flows.__path__)))
+    points = Path(str(importlib.import_module("characterize.glitch_points").__file__))
+    return _digest([folder / "glitches.py", points])

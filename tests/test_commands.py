@@ -11,13 +11,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
     "characterize.array_overhead": "characterize.array_overhead",
+    "characterize.shell_cost": "characterize.shell_cost",
     "models.fit_arrays": "models.fit_arrays",
+    "models.fit_shells": "models.fit_shells",
     "hw.emit": "hw.emit",
     "characterize": "characterize.__main__",
+    "characterize.energy": "characterize.energy",
+    "characterize.flattened": "characterize.flattened",
     "characterize.recipe_search": "characterize.recipe_search",
     "characterize.digits_network": "characterize.digits_network",
     "models.fit": "models.fit",
     "models.predict": "models.predict",
+    "models.sample": "models.sample",
     "dse.explore": "dse.explore",
     "dse.evaluate": "dse.evaluate",
     "dse.job": "dse.job",
