@@ -37,6 +37,8 @@ def cell_model(cell: Cell) -> str:
         if register.transparent:
             lines.append(f"  always @* if (clock_) {_escaped(register.state)}= data_;")
         else:
-            lines.append(f"  always @(posedge clock_) {_escaped(register.state)}<= data_;")
+            # Gated clocks rise from an undefined value before anything is driven: no edge.
+            stored = f"{_escaped(register.state)}<= data_;"
+            lines.append(f"  always @(posedge clock_) if (data_ !== 1'bx) {stored}")
     lines += [f"  assign {name} = {_table(function)};" for name, function in outputs.items()]
     return "\n".join([*lines, "endmodule\n"])
