@@ -17,13 +17,13 @@ from hw.errors import ConfigError
 from hw.pe.registry import PE_TYPES
 
 from .array_actions import PARTS, ArrayAction
-from .datapoints import SHIPPED
 from .errors import StoreError
 from .point_table import (
     count,
     figure,
     head_columns,
     identity_columns,
+    load_shipped,
     read_table,
     text,
     typed_row,
@@ -147,11 +147,6 @@ def read_arrays(path: Path) -> pd.DataFrame:
 
 def load_arrays(library: str) -> pd.DataFrame:
     """Return the shipped arrays of one library that were measured."""
-    path = SHIPPED / f"arrays-{library}.csv"
-    if not path.is_file():
-        raise StoreError(
-            f"there are no measured arrays for the library {library!r}; measure some with "
-            f"`python -m characterize.array_overhead --library {library}`"
-        )
-    table = read_arrays(path)
-    return table[table["status"] == "ok"].reset_index(drop=True)
+    return load_shipped(
+        "arrays", library, read_arrays, "measured arrays", "characterize.array_overhead"
+    )

@@ -16,7 +16,6 @@ from hw.config import PEConfig
 from hw.errors import ConfigError
 from hw.pe.registry import PE_TYPES
 
-from .datapoints import SHIPPED
 from .errors import StoreError
 from .point_table import (
     Row,
@@ -24,6 +23,7 @@ from .point_table import (
     figure,
     head_columns,
     identity_columns,
+    load_shipped,
     read_table,
     text,
     typed_row,
@@ -143,11 +143,6 @@ def read_energies(path: Path) -> pd.DataFrame:
 
 def load_energies(library: str) -> pd.DataFrame:
     """Return the shipped energies of one library."""
-    path = SHIPPED / f"energy-{library}.csv"
-    if not path.is_file():
-        raise StoreError(
-            f"there are no simulated energies for the library {library!r}; measure some with "
-            f"`python -m characterize.energy --library {library}`"
-        )
-    table = read_energies(path)
-    return table[table["status"] == "ok"].reset_index(drop=True)
+    return load_shipped(
+        "energy", library, read_energies, "simulated energies", "characterize.energy"
+    )

@@ -15,12 +15,12 @@ import pandas as pd
 from hw.config import PEConfig
 from hw.errors import ConfigError
 
-from .datapoints import SHIPPED
 from .errors import StoreError
 from .point_table import (
     Row,
     count,
     figure,
+    load_shipped,
     read_table,
     text,
     typed_row,
@@ -107,11 +107,6 @@ def read_flattened(path: Path) -> pd.DataFrame:
 
 def load_flattened(library: str) -> pd.DataFrame:
     """Return the shipped flattened PEs of one library that were measured."""
-    path = SHIPPED / f"flattened-{library}.csv"
-    if not path.is_file():
-        raise StoreError(
-            f"there are no flattened PEs measured on the library {library!r}; measure some with "
-            f"`python -m characterize.flattened --library {library}`"
-        )
-    table = read_flattened(path)
-    return table[table["status"] == "ok"].reset_index(drop=True)
+    return load_shipped(
+        "flattened", library, read_flattened, "flattened PEs", "characterize.flattened"
+    )

@@ -15,12 +15,13 @@ import pandas as pd
 
 from hw.atomic_file import write_atomically
 
+from .datapoints import SHIPPED
 from .errors import StoreError
 from .schema import Column
 
 __all__ = [
-    "Row", "count", "figure", "head_columns", "identity_columns", "read_table", "text", "typed_row",
-    "write_table",
+    "Row", "count", "figure", "head_columns", "identity_columns", "load_shipped", "read_table",
+    "text", "typed_row", "write_table",
 ]  # fmt: skip
 
 Row = dict[str, Any]
@@ -123,6 +124,28 @@ def read_table(
         for number, row in enumerate(table.to_dict("records"), 2)
     ]
     return pd.DataFrame(rows, columns=[column.name for column in columns])
+
+
+def load_shipped(
+    name: str, library: str, read: Callable[[Path], pd.DataFrame], what: str, command: str
+) -> pd.DataFrame:
+    """Return the shipped rows of one library that were measured.
+
+    Parameters
+    ----------
+    name
+        The file's, before the library's.
+    what, command
+        What the rows are and what measures them, for the `StoreError` where none are shipped.
+    """
+    path = SHIPPED / f"{name}-{library}.csv"
+    if not path.is_file():
+        raise StoreError(
+            f"there are no {what} for the library {library!r}; measure some with "
+            f"`python -m {command} --library {library}`"
+        )
+    table = read(path)
+    return table[table["status"] == "ok"].reset_index(drop=True)
 
 
 def write_table(table: pd.DataFrame, path: Path, order: Sequence[str]) -> None:

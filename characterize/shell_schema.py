@@ -16,13 +16,13 @@ from hw.config import AcceleratorConfig, PEConfig
 from hw.errors import ConfigError
 from hw.pe.registry import PE_TYPES
 
-from .datapoints import SHIPPED
 from .errors import StoreError
 from .point_table import (
     count,
     figure,
     head_columns,
     identity_columns,
+    load_shipped,
     read_table,
     text,
     typed_row,
@@ -143,11 +143,6 @@ def read_shells(path: Path) -> pd.DataFrame:
 
 def load_shells(library: str) -> pd.DataFrame:
     """Return the shipped shells of one library that were measured."""
-    path = SHIPPED / f"shells-{library}.csv"
-    if not path.is_file():
-        raise StoreError(
-            f"there are no measured shells for the library {library!r}; measure some with "
-            f"`python -m characterize.shell_cost --library {library}`"
-        )
-    table = read_shells(path)
-    return table[table["status"] == "ok"].reset_index(drop=True)
+    return load_shipped(
+        "shells", library, read_shells, "measured shells", "characterize.shell_cost"
+    )

@@ -297,4 +297,4 @@ def test_unknown_types_and_libraries_are_named(
     assert flattened.main(["--pe", "int17"]) == 2
     assert "--pe must be one of" in capsys.readouterr().err
     assert flattened.main(["--library", "none", "--show"]) == 1
-    assert "no flattened PEs measured on the library 'none'" in capsys.readouterr().err
+    assert "no flattened PEs for the library 'none'" in capsys.readouterr().err
