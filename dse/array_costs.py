@@ -22,7 +22,7 @@ from models.shell_overhead import ShellModel
 from .mapper import MappingArrays
 from .performance import LayerPerformance
 
-__all__ = ["NOTHING", "ArrayCosts", "array_costs", "not_counted"]
+__all__ = ["NOTHING", "ArrayCosts", "array_costs", "extrapolated", "not_counted"]
 
 Array = NDArray[np.float64]
 
@@ -53,6 +53,21 @@ def not_counted(
             f"whose psums leave so were measured on this library."
         )
     return text
+
+
+def extrapolated(overhead: ArrayOverhead | None, shells: ShellModel | None) -> str:
+    """Return a line on the sizes from which on what is counted was never measured."""
+    beyond = []
+    if overhead is not None:
+        most = overhead.model.high
+        beyond.append(f"arrays of more than {most['rows']:.0f} rows or {most['cols']:.0f} columns")
+    if shells is not None:
+        most = shells.model.high
+        beyond.append(
+            f"shells of more than {most['cols']:.0f} columns, {most['banks']:.0f} banks or "
+            f"{most['queue']:.0f} psums in a queue"
+        )
+    return f"\nExtrapolated: {'; '.join(beyond)}; none so large was measured." if beyond else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

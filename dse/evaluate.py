@@ -21,7 +21,7 @@ from models.dram import dram_kind
 from models.errors import ModelError
 from models.sram import FlowError
 
-from .array_costs import not_counted
+from .array_costs import extrapolated, not_counted
 from .errors import DesignError, DseError, MappingError, WorkloadError
 from .evaluation import Evaluation, LayerCost, evaluate
 from .explore import add_model_options, add_workload_options, load_models, load_workload
@@ -100,7 +100,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         "library": model.library,
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}",
         "counted": COUNTED,
-        "not_counted": not_counted(overhead, shells, [variant.pe_type]),
+        "not_counted": not_counted(overhead, shells, [variant.pe_type])
+        + extrapolated(overhead, shells),
         **_notes(variant, network),
         "total": point_record(result, space, 0) | {"cycles": float(result.cycles[0])},
         "layers": [_layer_record(cost, result) for cost in layers],

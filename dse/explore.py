@@ -20,7 +20,7 @@ from models.ppa import PPAModel
 from models.shell_overhead import ShellModel
 from models.sram import DEFAULT_DEVICE, DEVICES, NODES_NM, FlowError, SramModel, node_of_library
 
-from .array_costs import not_counted
+from .array_costs import extrapolated, not_counted
 from .errors import DesignError, DseError, WorkloadError
 from .parallel import evaluate_all
 from .plots import plot_exploration
@@ -193,7 +193,8 @@ def _explore(arguments: argparse.Namespace) -> None:
         "variants": [f"{v.name} {v.spad_kind}" for v in variants],
         "front_energy": arguments.energy + " energy",
         "memories": f"{sram.provenance}; DRAM: {dram.energy_pj_per_bit:g} pJ/bit, {dram.source}.",
-        "not_counted": not_counted(overhead, shells, {variant.pe_type for variant in variants}),
+        "not_counted": not_counted(overhead, shells, {variant.pe_type for variant in variants})
+        + extrapolated(overhead, shells),
         "models": _models_text(model, sorted(set(model.pe_types) - fitted)),
         "terms": network.mix_text if any(PE_TYPES[v.pe_type].terms > 1 for v in variants) else "",
         "options": {name: getattr(arguments, name) for name in RECORDED},

@@ -158,7 +158,7 @@ def _notes(summary: Summary, facts: Mapping[str, Any]) -> str:
             facts["models"],
             *([facts["terms"]] if facts["terms"] else []),
             unmapped,
-            f"Points outside of the sizes the models were fitted on: {summary.extrapolated:,}.",
+            f"PEs outside of the sizes their models were fitted on: {summary.extrapolated:,}.",
             facts["speed"],
         ]
     )

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dse.array_costs import not_counted
+from dse.array_costs import extrapolated, not_counted
 from dse.errors import DesignError, WorkloadError
 from dse.evaluation import Energy, evaluate
 from dse.global_buffer import GlobalBuffer
@@ -224,6 +224,9 @@ def test_what_is_not_counted_is_said() -> None:
     assert "shell around the array" in without and "of int16, int8: no shells" in without
     neither = not_counted(None, None, ["int16"])
     assert "links between PEs of int16" in neither and "shell around the array" in neither
+    line = extrapolated(overhead, shells)
+    assert "arrays of more than 8 rows or 8 columns; shells of more than 6 columns" in line
+    assert extrapolated(None, None) == ""
 
 
 def test_an_off_chip_stream_is_as_wide_as_dram_is_fast() -> None:
