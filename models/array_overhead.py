@@ -23,8 +23,7 @@ from hw.pe.registry import PE_TYPES
 
 from .array_terms import AREA_PARTS, RANGES, TERMS, array_counts
 from .errors import ModelError
-from .model_file import OWN_MODELS, SHIPPED_MODELS, check_library_name
-from .term_model import STRICT, FigureModel, Floats, UnseenError, load_terms, predicted
+from .term_model import STRICT, FigureModel, Floats, UnseenError, find_terms, load_terms, predicted
 
 __all__ = [
     "GROUP", "SCHEMA_VERSION", "ArrayFigures", "ArrayFile", "ArrayOverhead", "load_array_file",
@@ -134,11 +133,8 @@ class ArrayOverhead:
     @classmethod
     def find(cls, library: str) -> ArrayOverhead | None:
         """Return the user's own fit of a library, or else the shipped one; None without either."""
-        check_library_name(library)
-        for folder in (OWN_MODELS, SHIPPED_MODELS):
-            if (path := folder / f"arrays-{library}.json").is_file():
-                return cls(load_array_file(path))
-        return None
+        path = find_terms("arrays", library)
+        return None if path is None else cls(load_array_file(path))
 
     @classmethod
     def load(cls, library: str) -> ArrayOverhead:

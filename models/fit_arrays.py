@@ -7,29 +7,22 @@ of up to 16 PEs say about all larger ones, and what the other PE types say about
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
 from characterize.array_schema import load_arrays, read_arrays, row_config
-from characterize.errors import CharacterizeError
-from hw.command import run_command
 
 from .array_overhead import GROUP, SCHEMA_VERSION, ArrayFile
 from .array_terms import AREA_PARTS, RANGES, TERMS, array_counts
 from .errors import ModelError
-from .model_file import OWN_MODELS, check_library_name
+from .fit_command import checks_table, figures_table, fit_parser, run_fit
 from .term_fit import Bools, fit_terms, shared_library, unseen_error
-from .term_model import FigureModel, Floats, UnseenError, predicted, save_terms
+from .term_model import FigureModel, Floats, UnseenError, predicted
 
 __all__ = ["fit_arrays", "main"]
 
@@ -146,65 +139,28 @@ def _checks(table: pd.DataFrame, counts: dict[str, Floats], held: Bools) -> dict
     return checks
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m models.fit_arrays",
-        description="Fit the overhead of row-stationary arrays (area, leakage, energies of words "
-        "and psums) on the measured arrays of one cell library, and print the errors on arrays "
-        "that no fit has seen.  Without -o the file goes to build/models, which is searched "
-        "before the shipped models/fitted.",
-    )
-    parser.add_argument("--library", required=True, help="name of the cell library")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="CSV instead of the shipped one")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="file to write")
-    parser.add_argument("--seed", type=int, default=0, help="decides what is held out (default 0)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    return parser
-
-
-def _tables(model: ArrayFile, path: Path) -> str:
-    checks = [
-        [name, error.arrays, 100 * error.mean, 100 * error.max]
-        for name, error in model.checks.items()
+def _tables(model: ArrayFile) -> list[str]:
+    return [
+        "Area of the overhead, of arrays the fit has not seen",
+        checks_table(model.checks, "arrays"),
+        figures_table(model.groups[GROUP]),
+        f"{model.library}: {model.datapoints} arrays of {', '.join(model.pe_types)}, measured in "
+        f"{model.measuring_seconds:.0f} s; seed {model.seed}",
     ]
-    figures: list[list[Any]] = [
-        [name, figure.training_rows, figure.held_out.arrays, 100 * figure.held_out.mean,
-         100 * figure.held_out.max,
-         ", ".join(f"{term} {value:.3g}" for term, value in figure.coefficients.items() if value)]
-        for name, figure in model.groups[GROUP].items()
-    ]  # fmt: skip
-    error = ["arrays", "mean error %", "max error %"]
-    return "\n\n".join(
-        [
-            "Area of the overhead, of arrays the fit has not seen",
-            tabulate(checks, ["arrays unseen", *error], floatfmt=".1f"),
-            tabulate(figures, ["figure", "fitted on", *error, "terms"], floatfmt=".1f"),
-            f"{model.library}: {model.datapoints} arrays of {', '.join(model.pe_types)}, measured "
-            f"in {model.measuring_seconds:.0f} s; seed {model.seed}",
-            f"wrote {path}",
-        ]
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    options = _parser().parse_args(arguments)
-
-    def run() -> None:
-        library = check_library_name(options.library)
-        table = read_arrays(options.data) if options.data else load_arrays(library)
-        if others := sorted(set(map(str, table["library"])) - {library}):
-            raise ModelError(f"arrays must be of library {library!r}, not {', '.join(others)}")
-        path = options.output or OWN_MODELS / f"arrays-{library}.json"
-        model = fit_arrays(table, seed=options.seed)
-        save_terms(model, path)
-        print(
-            json.dumps({"file": str(path), **asdict(model)}, indent=1, sort_keys=True)
-            if options.json
-            else _tables(model, path)
-        )
-
-    return run_command(run, failures=(ModelError, CharacterizeError))
+    parser = fit_parser(
+        "fit_arrays",
+        "Fit the overhead of row-stationary arrays (area, leakage, energies of words and psums) on "
+        "the measured arrays of one cell library, and print the errors on arrays that no fit has "
+        "seen.",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="decides what is held out (default 0)")
+    options = parser.parse_args(arguments)
+    fit = partial(fit_arrays, seed=options.seed)
+    return run_fit(options, "arrays", load=load_arrays, read=read_arrays, fit=fit, tables=_tables)
 
 
 if __name__ == "__main__":

@@ -8,29 +8,21 @@ check compares them with what the fit says.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
-from characterize.errors import CharacterizeError
 from characterize.shell_schema import load_shells, read_shells, shell_config
-from hw.command import run_command
 
 from .errors import ModelError
-from .model_file import OWN_MODELS, check_library_name
+from .fit_command import checks_table, figures_table, fit_parser, run_fit
 from .shell_overhead import SCHEMA_VERSION, ShellFile
 from .shell_terms import RANGES, SHELL_PARTS, SHELL_TERMS, shell_counts
 from .term_fit import Bools, each_from_the_others, fit_terms, shared_library, unseen_error
-from .term_model import FigureModel, Floats, UnseenError, predicted, save_terms
+from .term_model import FigureModel, Floats, UnseenError, predicted
 
 __all__ = ["fit_shells", "main"]
 
@@ -162,64 +154,29 @@ def _flat(
     return {"as one module": unseen_error(flat["area_um2"].to_numpy(float), made, everywhere)}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m models.fit_shells",
-        description="Fit what the shell around an array costs (area, leakage, longest path, "
-        "energies of rows, words and psums) on the measured shells of one cell library, and print "
-        "the errors on shells that no fit has seen.  Without -o the file goes to build/models, "
-        "which is searched before the shipped models/fitted.",
-    )
-    parser.add_argument("--library", required=True, help="name of the cell library")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="CSV instead of the shipped one")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="file to write")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    return parser
-
-
-def _tables(model: ShellFile, path: Path) -> str:
-    checks = [
-        [name, error.arrays, 100 * error.mean, 100 * error.max]
-        for name, error in model.checks.items()
+def _tables(model: ShellFile) -> list[str]:
+    return [
+        "Area of shells the fit has not seen",
+        checks_table(model.checks, "shells"),
+        "Figures; errors are those of each shell from the others",
+        figures_table(model.figures),
+        f"{model.library}: {model.datapoints} shells in parts, of {', '.join(model.pe_types)}; "
+        f"measured in {model.measuring_seconds:.0f} s",
     ]
-    figures: list[list[Any]] = [
-        [name, figure.training_rows, 100 * figure.held_out.mean, 100 * figure.held_out.max,
-         ", ".join(f"{term} {value:.3g}" for term, value in figure.coefficients.items() if value)]
-        for name, figure in model.figures.items()
-    ]  # fmt: skip
-    error = ["mean error %", "max error %"]
-    return "\n\n".join(
-        [
-            "Area of shells the fit has not seen",
-            tabulate(checks, ["shells unseen", "shells", *error], floatfmt=".1f"),
-            "Figures; errors are those of each shell from the others",
-            tabulate(figures, ["figure", "fitted on", *error, "terms"], floatfmt=".1f"),
-            f"{model.library}: {model.datapoints} shells in parts, of {', '.join(model.pe_types)}; "
-            f"measured in {model.measuring_seconds:.0f} s",
-            f"wrote {path}",
-        ]
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    options = _parser().parse_args(arguments)
-
-    def run() -> None:
-        library = check_library_name(options.library)
-        table = read_shells(options.data) if options.data else load_shells(library)
-        if others := sorted(set(map(str, table["library"])) - {library}):
-            raise ModelError(f"shells must be of library {library!r}, not {', '.join(others)}")
-        path = options.output or OWN_MODELS / f"shells-{library}.json"
-        model = fit_shells(table)
-        save_terms(model, path)
-        print(
-            json.dumps({"file": str(path), **asdict(model)}, indent=1, sort_keys=True)
-            if options.json
-            else _tables(model, path)
-        )
-
-    return run_command(run, failures=(ModelError, CharacterizeError))
+    parser = fit_parser(
+        "fit_shells",
+        "Fit what the shell around an array costs (area, leakage, longest path, energies of rows, "
+        "words and psums) on the measured shells of one cell library, and print the errors on "
+        "shells that no fit has seen.",
+    )
+    options = parser.parse_args(arguments)
+    return run_fit(
+        options, "shells", load=load_shells, read=read_shells, fit=fit_shells, tables=_tables
+    )
 
 
 if __name__ == "__main__":

@@ -24,9 +24,8 @@ from hw.config import PEConfig
 from hw.pe.registry import PE_TYPES
 
 from .errors import ModelError
-from .model_file import OWN_MODELS, SHIPPED_MODELS, check_library_name
 from .shell_terms import RANGES, SHELL_PARTS, SHELL_TERMS, shell_counts
-from .term_model import STRICT, FigureModel, Floats, UnseenError, load_terms, predicted
+from .term_model import STRICT, FigureModel, Floats, UnseenError, find_terms, load_terms, predicted
 
 __all__ = ["SCHEMA_VERSION", "ShellFigures", "ShellFile", "ShellModel", "load_shell_file"]
 
@@ -118,11 +117,8 @@ class ShellModel:
     @classmethod
     def find(cls, library: str) -> ShellModel | None:
         """Return the user's own fit of a library, or else the shipped one; None without either."""
-        check_library_name(library)
-        for folder in (OWN_MODELS, SHIPPED_MODELS):
-            if (path := folder / f"shells-{library}.json").is_file():
-                return cls(load_shell_file(path))
-        return None
+        path = find_terms("shells", library)
+        return None if path is None else cls(load_shell_file(path))
 
     @classmethod
     def load(cls, library: str) -> ShellModel:

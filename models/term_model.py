@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from hw.atomic_file import write_atomically
 
 from .errors import ModelError
+from .model_file import OWN_MODELS, SHIPPED_MODELS, check_library_name
 
 __all__ = [
-    "STRICT", "Counts", "FigureModel", "Floats", "Term", "UnseenError", "load_terms", "predicted",
-    "save_terms",
+    "STRICT", "Counts", "FigureModel", "Floats", "Term", "UnseenError", "find_terms", "load_terms",
+    "predicted", "save_terms",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -64,6 +65,16 @@ def predicted(terms: Mapping[str, Term], counts: Counts, coefficients: Mapping[s
     """Return a figure, of the shape of the counts."""
     parts = [value * terms[term](counts) for term, value in coefficients.items() if value > 0]
     return sum(parts, np.zeros_like(next(iter(counts.values()))))
+
+
+def find_terms(what: str, library: str) -> Path | None:
+    """Return the user's own file of a library, or else the shipped one; None without either.
+
+    `what` is `arrays` or `shells`.
+    """
+    check_library_name(library)
+    paths = (folder / f"{what}-{library}.json" for folder in (OWN_MODELS, SHIPPED_MODELS))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def load_terms(path: Path, file: type[File], command: str) -> File:
