@@ -41,14 +41,12 @@ IN_PROCESS = {
     "pe_modules": "elaborate",
     "_liberty": "read",
     "read_netlist": "read",
-    "net_loads": "energy",
-    "action_activity": "energy",
-    "energy_per_cycle": "energy",
+    "simulated_energies": "simulate",
 }
 """Functions that a measurement calls by these names, and what their time counts as."""
 CELLS = ("read_liberty", "dfflibmap", "clockgate")
 """Passes of Yosys whose time is that of reading the library."""
-KINDS = ("elaborate", "start", "cells", "abc", "synth", "link", "sta", "read", "energy", "other")
+KINDS = ("elaborate", "start", "cells", "abc", "synth", "link", "sta", "read", "simulate", "other")
 _PASS = re.compile(r"^ +\d+% +\d+ calls +([\d.]+) sec (\S+)$", re.MULTILINE)
 
 

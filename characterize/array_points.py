@@ -39,8 +39,8 @@ from .array_actions import PARTS, ArrayAction, action_activity, with_array_parts
 from .array_modules import flat_modules, leaf_modules
 from .array_schema import ARRAY_SCHEMA_VERSION, point_columns
 from .errors import CharacterizeError
-from .measure import METHOD
 from .recipes import datapath_recipe
+from .schema import ACTIVITY
 from .source_digest import code_of, flow_digest, generator_digest
 
 __all__ = ["ArrayTask", "array_digests", "array_key", "measure_array"]
@@ -89,7 +89,7 @@ def _identity(task: ArrayTask) -> dict[str, str]:
     generator, flow = array_digests(task.array.pe.pe_type)
     return {
         "library_digest": task.library.digest,
-        "method": METHOD,
+        "method": ACTIVITY,
         "form": task.form,
         "config_digest": task.array.digest(),
         "generator_digest": generator,

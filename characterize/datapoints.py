@@ -20,7 +20,7 @@ from hw.pe.registry import PE_TYPES
 
 from .errors import StoreError
 from .schema import COLUMNS, POINT, check_row
-from .source_digest import flow_digest, generator_digest
+from .source_digest import generator_digest, measurement_digest
 from .store import DEFAULT_STORE, Store
 
 __all__ = ["SHIPPED", "check_rows", "csv_rows", "export_csv", "load", "read_csv"]
@@ -107,7 +107,7 @@ def _of_one_tree(table: pd.DataFrame) -> pd.Series[bool]:
         if pe_type not in PE_TYPES:
             continue
         current = rows["generator_digest"].eq(generator_digest(str(pe_type)))
-        current &= rows["flow_digest"].eq(flow_digest())
+        current &= rows["flow_digest"].eq(measurement_digest())
         if current.any():
             keep[rows.index] = current
     return keep

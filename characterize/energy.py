@@ -60,7 +60,7 @@ _SHOWN = {
     "stated_idle_pj": "stated",
     "check_error": "check",
     "mean_error": "rms",
-    "row_error": "five actions",
+    "row_error": "row's actions",
     "seconds": "seconds",
 }
 

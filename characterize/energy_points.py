@@ -29,12 +29,18 @@ from .energy_table import ENERGY_SCHEMA_VERSION, point_columns
 from .errors import CharacterizeError
 from .point_table import Row
 from .recipes import datapath_recipe
+from .schema import PARTS
 from .simulated_energy import TERMS, simulated_energies
 from .source_digest import flow_digest, generator_digest, simulation_digest
 
 __all__ = ["EnergyTask", "MappedPE", "energy_identity", "energy_key", "mapped_pe", "measure_energy"]
 
 METHOD = "simulated"
+_ROW = (
+    "product_pj", *(f"product_{part}_pj" for part in PARTS),
+    "filter_load_pj", "ifmap_load_pj", "psum_pass_pj", "idle_pj",
+)  # fmt: skip
+"""Columns of a datapoint row; those of its taps and of psums that leave are among the terms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +114,7 @@ def measure_energy(task: EnergyTask) -> Row:
         return row | {"status": "failed", "message": message[:2000]}
     columns = found.columns()
     return row | {
-        **{name: columns[name] for name in columns if not name.startswith("leakage_")},
+        **{name: columns[name] for name in _ROW},
         "leakage_uw": columns["leakage_uw"],
         **{f"term_{name}_pj": found.term_pj(name) for name in TERMS},
         **{f"stated_{name}": energy for name, energy in _stated(mapped).items()},

@@ -80,7 +80,9 @@ ENERGY_COLUMNS = (
     *(_difference(f"term_{name}_pj", "pJ", f"energy of an action: {name}") for name in TERMS),
     figure("check_error", "", "largest relative error in passes not calibrated with", "simulation"),
     figure("mean_error", "", "root mean square of these errors", "simulation"),
-    figure("row_error", "", "largest of them with the row's five energies only", "simulation"),
+    figure(
+        "row_error", "", "largest of them with the energies of a datapoint row only", "simulation"
+    ),
     *(_difference(f"stated_{name}", "pJ", f"{name} by stated activity") for name in ROW_ENERGIES),
     figure("lane_cycles", "", "cycles simulated, all lanes", "simulation"),
     figure("cells", "", "cells of the netlist", "Yosys"),

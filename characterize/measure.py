@@ -16,13 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from flows.clock import clock_pins_pj
 from flows.errors import FlowError
 from flows.liberty import Liberty, read_liberty
 from flows.libraries import CellLibrary
-from flows.loads import net_loads
 from flows.netlist import area_um2, read_netlist
-from flows.power import energy_per_cycle
 from flows.sta import critical_path
 from flows.synthesis import synthesize
 from flows.tools import tool_versions
@@ -30,14 +27,15 @@ from hw.config import PEConfig
 from hw.errors import HwError
 from hw.pe.pe import PE, pe_modules
 
-from .actions import Action, action_activity
 from .recipes import datapath_recipe
-from .schema import PARTS, SCHEMA_VERSION
-from .source_digest import flow_digest, generator_digest
+from .schema import PARTS, SCHEMA_VERSION, SIMULATED
+from .simulated_energy import simulated_energies
+from .source_digest import generator_digest, measurement_digest
 
 __all__ = ["Task", "measure", "task_key"]
 
-METHOD = "activity"
+OPERANDS = "digits"
+"""Data of the simulation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +58,11 @@ def _identity(task: Task) -> dict[str, str]:
     """Return everything a datapoint depends on."""
     return {
         "library_digest": task.library.digest,
-        "method": METHOD,
+        "method": SIMULATED,
+        "operands": OPERANDS,
         "config_digest": task.config.digest(),
         "generator_digest": generator_digest(task.config.pe_type),
-        "flow_digest": flow_digest(),
+        "flow_digest": measurement_digest(),
         "recipe": datapath_recipe(task.config, task.library.name).name,
         "tools": _tools(),
     }
@@ -144,32 +143,15 @@ def _figures(task: Task, work: Path) -> dict[str, Any]:
     )
     netlist = read_netlist(made.netlist_json, top, _liberty(task.library.local_copy(cache)))
     area = _by_part(area_um2(netlist))
-    loads = net_loads(netlist)
-    energy = {
-        action: energy_per_cycle(netlist, action_activity(netlist, action), loads=loads)
-        for action in Action
-    }
-    clock = clock_pins_pj(netlist)
-    idle = sum(clock.values()) + energy[Action.IDLE].dynamic_pj
-    by_part = [clock, energy[Action.PRODUCT].internal_pj, energy[Action.PRODUCT].switching_pj]
-    product = _by_part({part: sum(f.get(part, 0.0) for f in by_part) for part in netlist.parts})
-    leakage = _by_part(dict(energy[Action.IDLE].leakage_uw))
-    increments = {
-        f"{action.value}_pj": energy[action].dynamic_pj - energy[Action.IDLE].dynamic_pj
-        for action in (Action.FILTER_LOAD, Action.IFMAP_LOAD, Action.PSUM_PASS)
-    }
+    energies = simulated_energies(netlist, task.config, data_set=OPERANDS)
     return {
         "netlist_digest": made.digest,
         "area_um2": sum(area.values()),
         **{f"area_{part}_um2": area[part] for part in PARTS},
-        "leakage_uw": sum(leakage.values()),
-        **{f"leakage_{part}_uw": leakage[part] for part in PARTS},
         "critical_path_ns": timing.critical_path_ns,
         "macro_path_ns": timing.from_inputs_ns,
-        "product_pj": sum(product.values()),
-        **{f"product_{part}_pj": product[part] for part in PARTS},
-        **increments,
-        "idle_pj": idle,
+        **energies.columns(),
+        "check_error": energies.check_error,
         "cells": made.cells,
         "synthesis_seconds": made.synthesis_seconds,
     }

@@ -15,18 +15,27 @@ from typing import Any
 from .errors import StoreError
 
 __all__ = [
+    "ACTIVITY",
     "COLUMNS",
     "PARTS",
     "POINT",
+    "REFERENCE_PSUM",
+    "REFERENCE_TAP",
     "SCHEMA_VERSION",
+    "SIMULATED",
     "Column",
     "check_row",
     "column_table",
     "columns_after",
 ]
 
-SCHEMA_VERSION = 2
-"""2: leakage of each part, place of the decoders, recipe; pipelines of 3, psum words of 256."""
+SCHEMA_VERSION = 3
+"""2: leakage of each part, place of the decoders, recipe; pipelines of 3, psum words of 256.
+3: energies by simulation, of taps and of psums that leave, and how well they add up."""
+ACTIVITY, SIMULATED = "activity", "simulated"
+"""Methods: energies follow from stated activity, or are counted in a simulation of the netlist."""
+REFERENCE_TAP, REFERENCE_PSUM = 16, 12
+"""Products a tap and products a psum of the pass whose share of both is in `product_pj`."""
 PARTS = ("datapath", "ifmap_spad", "filter_spad", "psum_spad", "control")
 """The parts of a PE; `control` includes the little logic that joins the parts."""
 POINT = (
@@ -78,15 +87,22 @@ def _count(name: str, unit: str, meaning: str, low: float, high: float) -> Colum
 
 
 def _figure(
-    name: str, unit: str, meaning: str, tool: str, high: float, *, since: int = 1
+    name: str,
+    unit: str,
+    meaning: str,
+    tool: str,
+    high: float,
+    *,
+    since: int = 1,
+    low: float = 0.0,
 ) -> Column:
     return Column(
-        name=name, kind=float, unit=unit, meaning=meaning, tool=tool, low=0.0, high=high,
+        name=name, kind=float, unit=unit, meaning=meaning, tool=tool, low=low, high=high,
         optional=True, since=since,
     )  # fmt: skip
 
 
-_ENERGY = "Liberty tables, stated activity"
+_ENERGY = "Liberty tables"
 
 COLUMNS: tuple[Column, ...] = (
     _text("key", "digest of everything the row depends on; the same key is measured once"),
@@ -96,7 +112,13 @@ COLUMNS: tuple[Column, ...] = (
     _text("log", "folder of a failed measurement, below the build folder", optional=True),
     _text("library", "name of the cell library"),
     _text("library_digest", "SHA-256 of the Liberty text, 16 digits"),
-    _text("method", "how energies were found: `activity` (stated) or `simulated`"),
+    _text("method", "how energies were found: by stated `activity`, or `simulated`"),
+    _text(
+        "operands",
+        "data of the simulation: `digits` or `uniform`",
+        optional=True,
+        since=3,
+    ),
     _text("pe_type", "registered PE type", "configuration"),
     _count("ifmap_spad", "words", "ifmap scratchpad", 2, 1024),
     _count("filter_spad", "words", "filter scratchpad", 2, 4096),
@@ -123,7 +145,7 @@ COLUMNS: tuple[Column, ...] = (
         _figure(f"area_{part}_um2", "µm²", f"of it in the {part}", "Yosys, Liberty", 1e8)
         for part in PARTS
     ),
-    _figure("leakage_uw", "µW", "leakage, weighted by the state of inputs", "Liberty", 1e7),
+    _figure("leakage_uw", "µW", "leakage, weighted by the states of cells", "Liberty", 1e7),
     *(
         _figure(f"leakage_{part}_uw", "µW", f"of it in the {part}", "Liberty", 1e7, since=2)
         for part in PARTS
@@ -134,7 +156,22 @@ COLUMNS: tuple[Column, ...] = (
     *(_figure(f"product_{part}_pj", "pJ", f"of it in the {part}", _ENERGY, 1e5) for part in PARTS),
     _figure("filter_load_pj", "pJ", "a filter word stored, above idle", _ENERGY, 1e5),
     _figure("ifmap_load_pj", "pJ", "an ifmap word stored, above idle", _ENERGY, 1e5),
-    _figure("psum_pass_pj", "pJ", "a psum taken in, above idle", _ENERGY, 1e5),
+    _figure(
+        "psum_pass_pj", "pJ", "a psum taken in, above idle, with what its products cost more",
+        _ENERGY, 1e5, low=-1e5,
+    ),
+    _figure(
+        "tap_pj", "pJ", "an ifmap word read for new products, above those of a word that stays",
+        _ENERGY, 1e5, since=3, low=-1e5,
+    ),
+    _figure(
+        "psum_out_pj", "pJ", "a psum that leaves and another one that begins, above more products",
+        _ENERGY, 1e5, since=3, low=-1e5,
+    ),
+    _figure(
+        "check_error", "", "largest error of actions times energies in passes that check them",
+        "simulation", 10.0, since=3,
+    ),
     _figure("idle_pj", "pJ", "a clocked cycle in which nothing happens", _ENERGY, 1e5),
     _figure("cells", "", "cells of the netlist", "Yosys", 1e8),
     _figure("seconds", "s", "time this measurement took", "characterize", 1e6),

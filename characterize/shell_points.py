@@ -34,7 +34,7 @@ from hw.config import config_digest
 from hw.errors import HwError
 
 from .errors import CharacterizeError
-from .measure import METHOD
+from .schema import ACTIVITY
 from .shell_actions import COMPONENTS, FIGURES, PARTS, ShellActivity, figure_pj, shell_activity
 from .shell_modules import flat_shell, shell_modules
 from .shell_schema import SHELL_SCHEMA_VERSION, shell_columns
@@ -92,7 +92,7 @@ def _identity(task: ShellTask) -> dict[str, str]:
     generator, flow = shell_digests(task.config.design.pe.pe_type)
     return {
         "library_digest": task.library.digest,
-        "method": METHOD,
+        "method": ACTIVITY,
         "form": task.form,
         "config_digest": config_digest(task.config),
         "generator_digest": generator,

@@ -3,10 +3,10 @@
 Some passes through the netlist calibrate what each action costs: the energies of their phases
 (ifmap words in, filter words in, products) are fitted by a sum of actions times energies, each
 phase with the same relative weight.  Other passes, of other shapes and data, check the sum.
-Where the five actions of a datapoint row do not describe a PE well enough, further ones do
-(`TERMS`): what a new tap costs, a slot that stays empty, products that add to large psums, the
-first and last product of a psum.  The columns of a row fold them into products and psums of the
-reference pass: `FILTERS_PER_TAP` products a tap, `SLOTS_PER_PSUM` products a psum.
+`TERMS` are these actions: besides cycles, products and words what a new tap costs, a slot that
+stays empty, products that add to large psums, the first and last product of a psum.  A datapoint
+row states the product of the reference pass, `FILTERS_PER_TAP` products a tap and `SLOTS_PER_PSUM`
+products a psum, and what taps and psums cost by themselves, for passes with others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hw.pe.row_pass import RowPass
 from .actions import FILTERS_PER_TAP, SLOTS_PER_SCALE
 from .pe_runs import Actions, PERun
 from .schema import PARTS
-from .stimuli import make_operands
+from .stimuli import PassOperands, make_operands
 
 __all__ = ["LANES", "SLOTS_PER_PSUM", "TERMS", "SimulatedEnergy", "simulated_energies"]
 
@@ -46,6 +46,7 @@ SLOTS_PER_PSUM = 12
 LANES = {"digits": 2 * LANES_PER_WORD, "uniform": LANES_PER_WORD}
 """Independent data of each set; those of a network differ more from each other."""
 _IDLE_CYCLES = 16
+_MOST_KEPT = 200
 _CALIBRATING: tuple[Shape, ...] = (
     (16, 4, 3, 1, 1, False),
     (16, 2, 3, 1, 2, True),
@@ -82,7 +83,7 @@ class SimulatedEnergy:
     mean_error: float
     """Root mean square of these errors."""
     row_error: float
-    """Largest relative error if only the five actions of a datapoint row are used."""
+    """Largest relative error if only the actions of a datapoint row are used."""
     lane_cycles: int
     """Cycles simulated, in all lanes."""
 
@@ -101,6 +102,8 @@ class SimulatedEnergy:
             "filter_load_pj": self.term_pj("filter_words"),
             "ifmap_load_pj": self.term_pj("ifmap_words"),
             "psum_pass_pj": sum(_reference_psum(own) for own in self.by_part_pj.values()),
+            "tap_pj": self.term_pj("taps"),
+            "psum_out_pj": self.term_pj("psums"),
             "idle_pj": self.term_pj("cycles"),
         }
 
@@ -177,8 +180,7 @@ def simulated_energies(
     for number, (row, apart) in enumerate(
         [(row, True) for row in calibrating] + [(row, False) for row in checking]
     ):
-        dice = np.random.default_rng([seed, number])
-        operands = make_operands(config, row, data_set, lanes=lanes, dice=dice)
+        operands = _operands(config, row, data_set, lanes, (seed, number))
         segments = run.run(operands, apart=apart)
         if apart:
             segments.append(run.idle(_IDLE_CYCLES))
@@ -208,6 +210,24 @@ def simulated_energies(
         row_error=float(np.abs(_errors(samples[False], _as_row(energies))).max()),
         lane_cycles=cycles * lanes,
     )
+
+
+_kept: dict[object, PassOperands] = {}
+"""Operands of passes of the last PE type: PEs that differ in their scratchpads share them."""
+
+
+def _operands(
+    config: PEConfig, row: RowPass, data_set: str, lanes: int, seed: tuple[int, int]
+) -> PassOperands:
+    """Return operands of a pass, drawn when they are first asked for."""
+    own = (config.pe_type, config.psum_width, config.saturating, config.decoders)
+    key = (own, row, data_set, lanes, seed)
+    if key not in _kept:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        dice = np.random.default_rng(seed)
+        _kept[key] = make_operands(config, row, data_set, lanes=lanes, dice=dice)
+    return _kept[key]
 
 
 def _passes(config: PEConfig, shapes: tuple[Shape, ...]) -> list[RowPass]:
@@ -266,10 +286,10 @@ def _errors(samples: list[_Sample], energies: FloatArray) -> FloatArray:
 def _as_row(energies: FloatArray) -> FloatArray:
     """Return energies in which the terms that a row does not have are part of its product."""
     by_part = [dict(zip(TERMS, energy.tolist(), strict=True)) for energy in energies.T]
-    kept = ("cycles", "filter_words", "ifmap_words")
+    kept = ("cycles", "filter_words", "ifmap_words", "taps", "psums")
     row = np.where(np.isin(TERMS, kept)[:, np.newaxis], energies, 0.0)
     for part, own in enumerate(by_part):
-        row[TERMS.index("products"), part] = _reference_product(own) - own["cycles"]
+        row[TERMS.index("products"), part] = own["products"] + own["scaled"] / SLOTS_PER_SCALE
         row[TERMS.index("psums_in"), part] = _reference_psum(own)
     return row
 

@@ -22,12 +22,13 @@ from hw.pe import registry
 from hw.pe.registry import PE_TYPES
 
 __all__ = [
-    "code_of", "flow_digest", "generator_digest", "glitch_digest", "simulation_digest",
+    "code_of", "flow_digest", "generator_digest", "glitch_digest", "measurement_digest",
+    "simulation_digest",
 ]  # fmt: skip
 
 _HW = Path(hw.__file__).parent
 _SIMULATING = frozenset(
-    f"{name}.py" for name in ("bitwise", "gate_simulation", "glitches", "state_energy")
+    f"{name}.py" for name in ("bitwise", "compiled", "gate_simulation", "glitches", "state_energy")
 )
 """Files of `flows` that the method `simulated` has to itself."""
 _NOT_MEASURING = _SIMULATING | {
@@ -116,14 +117,14 @@ def _definition(thing: object) -> Path:
 
 @functools.cache
 def flow_digest() -> str:
-    """Return the digest of the flow's sources and of those that turn netlists into figures."""
+    """Return the digest of the flow's sources: what area, delay and stated energies follow from."""
     folder = Path(next(iter(flows.__path__)))
-    measuring = [
-        Path(str(importlib.import_module(f"characterize.{name}").__file__))
-        for name in ("actions", "measure")
-    ]
     tools = [path for path in folder.glob("*.py") if path.name not in _NOT_MEASURING]
-    return _digest(tools + measuring)
+    return _digest([*tools, _file_here("actions")])
+
+
+def _file_here(name: str) -> Path:
+    return Path(str(importlib.import_module(f"characterize.{name}").__file__))
 
 
 @functools.cache
@@ -135,15 +136,21 @@ def simulation_digest() -> str:
     """
     folder = Path(next(iter(flows.__path__)))
     own = ("digits_network", "pe_runs", "simulated_energy", "stimuli")
-    sources = [Path(str(importlib.import_module(f"characterize.{name}").__file__)) for name in own]
+    sources = [_file_here(name) for name in own]
     golden = [_HW / "pe" / f"{name}.py" for name in ("golden", "row_pass")]
     simulating = [folder / name for name in _SIMULATING if name != "glitches.py"]
     return _digest([*simulating, *sources, *golden])
 
 
 @functools.cache
+def measurement_digest() -> str:
+    """Return the digest of all sources that a datapoint's figures follow from."""
+    text = f"{flow_digest()} {simulation_digest()} {_digest([_file_here('measure')])}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@functools.cache
 def glitch_digest() -> str:
     """Return the digest of what glitch factors follow from besides `simulation_digest`."""
     folder = Path(next(iter(flows.__path__)))
-    points = Path(str(importlib.import_module("characterize.glitch_points").__file__))
-    return _digest([folder / "glitches.py", points])
+    return _digest([folder / "glitches.py", _file_here("glitch_points")])

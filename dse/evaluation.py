@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from characterize.schema import REFERENCE_PSUM, REFERENCE_TAP
 from hw.pe.registry import PE_TYPES
 from models.array_overhead import ArrayOverhead
 from models.dram import DramKind
@@ -285,9 +286,12 @@ def _energy(
     leakage_pj: Array,
 ) -> Energy:
     slots, cycles = done.slots, done.cycles
+    # A product holds its share of a tap and of a psum; what this mapping has more or fewer of them.
+    taps = done.ifmap_reads - slots / REFERENCE_TAP
+    psums = done.psum_passes - slots / REFERENCE_PSUM
     dram_bytes = done.dram_read_bytes + done.dram_write_bytes
     return Energy(
-        arithmetic_pj=slots * pe.product_arithmetic_pj + done.psum_passes * pe.psum_pass_pj,
+        arithmetic_pj=slots * pe.product_arithmetic_pj + taps * pe.tap_pj + psums * pe.psum_out_pj,
         scratchpads_pj=slots * pe.product_spads_pj
         + done.ifmap_reads * pe.ifmap_read_pj
         + done.filter_loads * pe.filter_load_pj

@@ -1,39 +1,48 @@
 """Truth tables as bitwise operations on packed words: 64 independent simulations in one number.
 
 A signal is an array of unsigned 64-bit words; bit `i` of word `w` belongs to lane `64 w + i`.  A
-`Function` becomes a short tree of and, or, exclusive or and not over such arrays, found by Shannon
-expansion on the variable that makes the tree smallest.
+`Function` becomes a short tree of and, or, exclusive or and not, found by Shannon expansion on the
+variable that makes the tree smallest; the trees of many functions become one `Program`, a list of
+operations on the rows of an array of signals, which compiled code runs through (`run_steps`).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import compiled
 from .errors import FlowError
 from .functions import Function
 
 __all__ = [
     "LANES_PER_WORD",
     "ONES",
+    "Program",
+    "Steps",
     "Words",
-    "compile_words",
     "evaluate_words",
     "pack_codes",
+    "run_some_steps",
+    "run_steps",
     "unpack_codes",
 ]
 
 Words = NDArray[np.uint64]
+Steps = NDArray[np.int64]
+"""Operations in order, shape (steps, 4): operation, row of each operand, row of the result."""
 Tree = Any
-"""The number of an operand, or a ufunc and its branches."""
+"""The number of an operand, a constant, or an operation and its branches."""
 
 LANES_PER_WORD = 64
 ONES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
-ZEROS, FULL = "zeros", "ones"
+AND, OR, XOR, NOT, SAME, CLEAR, SET = range(7)
+"""Operations of a step; the last two have no operands."""
+ZEROS, FULL = (CLEAR,), (SET,)
 _SEARCHED_INPUTS = 6
 """Up to so many inputs every order of expansion is tried."""
 
@@ -49,16 +58,85 @@ def evaluate_words(function: Function, operands: Sequence[Words]) -> Words:
     -------
     uint64 array of that shape; of shape () if the function has no inputs
     """
-    return compile_words(function)(operands)
+    shape = np.broadcast_shapes(*(operand.shape for operand in operands))
+    size = int(np.prod(shape))
+    program = Program(len(operands) + 1)
+    program.add(function, range(len(operands)), len(operands))
+    rows = np.zeros((program.rows, size), dtype=np.uint64)
+    for row, operand in zip(rows, operands, strict=False):
+        row[:] = np.broadcast_to(operand, shape).ravel()
+    run_steps(program.steps(), rows)
+    found: Words = rows[len(operands)].reshape(shape)
+    return found
 
 
-@functools.cache
-def compile_words(function: Function) -> Callable[[Sequence[Words]], Words]:
-    """Return what `evaluate_words` does for one function, without looking for its tree again."""
-    _, tree = _smallest(function.bits, tuple(range(len(function.names))))
-    if tree in (ZEROS, FULL):
-        return functools.partial(_constant, int(tree == FULL))
-    return functools.partial(_value, tree)
+class Program:
+    """Functions of signals, one after the other, as operations on the rows of an array.
+
+    Parameters
+    ----------
+    rows : signals of the array; rows for results in between come behind them
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._first = self.rows = rows
+        self._steps: list[tuple[int, int, int, int]] = []
+
+    def add(self, function: Function, sources: Sequence[int], target: int) -> None:
+        """Let a row become a function of other rows, one for each of `function.names`."""
+        _, tree = _smallest(function.bits, tuple(range(len(function.names))))
+        if tree.__class__ is int:
+            self._steps.append((SAME, sources[tree], 0, target))
+        else:
+            self._emit(tree, sources, target, self._first)
+
+    def _emit(self, tree: Tree, sources: Sequence[int], target: int, spare: int) -> None:
+        operation, *branches = tree
+        operands = [0, 0]
+        for place, branch in enumerate(branches):
+            if branch.__class__ is int:
+                operands[place] = sources[branch]
+                continue
+            self._emit(branch, sources, spare, spare)
+            operands[place] = spare
+            spare += 1
+            self.rows = max(self.rows, spare)
+        self._steps.append((operation, *operands, target))
+
+    def steps(self) -> Steps:
+        """Return the operations."""
+        return np.array(self._steps, dtype=np.int64).reshape(-1, 4)
+
+
+def run_steps(steps: Steps, values: Words) -> None:
+    """Run through the steps of a program; `values` has the shape (rows, words)."""
+    run_some_steps(steps, 0, len(steps), values)
+
+
+@compiled
+def run_some_steps(steps: Steps, first: int, end: int, values: Words) -> None:
+    """Run through the steps from `first` to the one before `end`; also for compiled code."""
+    words = values.shape[1]
+    for index in range(first, end):
+        operation, a, b, to = steps[index, 0], steps[index, 1], steps[index, 2], steps[index, 3]
+        if operation == AND:
+            for w in range(words):
+                values[to, w] = values[a, w] & values[b, w]
+        elif operation == OR:
+            for w in range(words):
+                values[to, w] = values[a, w] | values[b, w]
+        elif operation == XOR:
+            for w in range(words):
+                values[to, w] = values[a, w] ^ values[b, w]
+        elif operation == NOT:
+            for w in range(words):
+                values[to, w] = ~values[a, w]
+        elif operation == SAME:
+            for w in range(words):
+                values[to, w] = values[a, w]
+        else:
+            for w in range(words):
+                values[to, w] = ONES if operation == SET else np.uint64(0)
 
 
 def pack_codes(codes: Any, bits: int) -> Words:
@@ -93,19 +171,6 @@ def unpack_codes(words: Words) -> NDArray[Any]:
     return codes
 
 
-def _value(tree: Tree, operands: Sequence[Words]) -> Words:
-    if tree.__class__ is int:
-        return operands[tree]
-    if len(tree) == 2:
-        return np.invert(_value(tree[1], operands))
-    found: Words = tree[0](_value(tree[1], operands), _value(tree[2], operands))
-    return found
-
-
-def _constant(bit: int, operands: Sequence[Words]) -> Words:
-    return np.full(operands[0].shape if operands else (), bit * ONES, dtype=np.uint64)
-
-
 @functools.cache
 def _smallest(bits: int, inputs: tuple[int, ...]) -> tuple[int, Tree]:
     """Return the operations and the tree of a truth table over some of the operands."""
@@ -127,20 +192,20 @@ def _expanded(bits: int, inputs: tuple[int, ...], place: int, ones: int) -> tupl
     if low == high:
         return _smallest(low, rest)
     if low == 0:
-        return (0, one) if high == full else _joined(np.bitwise_and, one, _smallest(high, rest))
+        return (0, one) if high == full else _joined(AND, one, _smallest(high, rest))
     if high == full:
-        return _joined(np.bitwise_or, one, _smallest(low, rest))
+        return _joined(OR, one, _smallest(low, rest))
     if low == full or high == 0:  # not (x and ...), not (x or ...)
         count, tree = _expanded(bits ^ ones, inputs, place, ones)
-        return count + 1, (np.invert, tree)
+        return count + 1, (NOT, tree)
     if low == high ^ full:
-        return _joined(np.bitwise_xor, one, _smallest(low, rest))
-    count, changes = _joined(np.bitwise_and, one, _smallest(low ^ high, rest))
-    more, tree = _joined(np.bitwise_xor, changes, _smallest(low, rest))
+        return _joined(XOR, one, _smallest(low, rest))
+    count, changes = _joined(AND, one, _smallest(low ^ high, rest))
+    more, tree = _joined(XOR, changes, _smallest(low, rest))
     return count + more, tree
 
 
-def _joined(operation: np.ufunc, left: Tree, right: tuple[int, Tree]) -> tuple[int, Tree]:
+def _joined(operation: int, left: Tree, right: tuple[int, Tree]) -> tuple[int, Tree]:
     return right[0] + 1, (operation, left, right[1])
 
 

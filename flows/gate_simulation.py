@@ -6,19 +6,21 @@ falling edge.  Integrated clock gates and latches are stored bits that follow th
 clock function is true, so they take part in settling; flip-flops take data where their clock
 function becomes true, whatever gates their clock has passed.  Stored bits begin with random values.
 
-The cells' functions are evaluated many instances at a time, in an order that brings equal functions
-together (`_schedule`), each as a few bitwise operations on packed words (`bitwise`).
+The cells' functions are one program of bitwise operations (`bitwise`), in an order in which
+each comes after all that its inputs need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bitwise import LANES_PER_WORD, ONES, Words, compile_words, evaluate_words
+from .bitwise import LANES_PER_WORD, ONES, Program, Steps, Words, evaluate_words, run_steps
+from .compiled import compiled
 from .errors import FlowError
 from .functions import Function
 from .liberty_cells import Register
@@ -29,45 +31,33 @@ __all__ = ["GateSimulation", "Trace"]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-BLOCK = 64
-"""Cycles over which a trace tells what has changed."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trace:
-    """The settled values of all nets over some cycles."""
+    """The settled values of all nets over some cycles: the first ones, and what each edge changes.
+
+    Edges are rising and falling ones in turn.
+    """
 
     before: Words
-    """Values at the end of the cycle before the first, shape (nets, words)."""
-    high: Words
-    """Values after the rising edge of each cycle, shape (cycles, nets, words)."""
-    low_nets: IntArray
-    """Nets that the falling edge may change; all others keep their values to the cycle's end."""
-    low: Words
-    """Their values after the falling edge, shape (cycles, low nets, words)."""
-    changed: BoolArray
-    """Which nets change within each `BLOCK` of cycles, shape (blocks, nets)."""
+    """Values before the first edge, shape (nets, words)."""
+    ends: IntArray
+    """Where the changes at each edge end, in order: edge `e` has those from `ends[e]` to
+    `ends[e + 1]`; shape (1 + 2 cycles,)."""
+    nets: IntArray
+    """Net of each change, in some lane, shape (changes,)."""
+    words: Words
+    """Its value behind the change, shape (changes, words)."""
 
     @property
     def cycles(self) -> int:
         """Clock cycles of the trace."""
-        return int(self.high.shape[0])
+        return len(self.ends) // 2
 
     @property
     def lanes(self) -> int:
         """Independent simulations."""
-        return int(self.high.shape[2]) * LANES_PER_WORD
-
-    def blocks(self) -> Iterator[Trace]:
-        """Return the trace in traces of `BLOCK` cycles, of which the last may be shorter."""
-        before = self.before
-        for index in range(len(self.changed)):
-            cycles = slice(index * BLOCK, (index + 1) * BLOCK)
-            high, low = self.high[cycles], self.low[cycles]
-            changed = self.changed[index : index + 1]
-            yield Trace(before=before, high=high, low_nets=self.low_nets, low=low, changed=changed)
-            before = high[-1].copy()
-            before[self.low_nets] = low[-1]
+        return int(self.before.shape[1]) * LANES_PER_WORD
 
     def moments(self, nets: IntArray) -> Words:
         """Return the values of nets at all settled moments.
@@ -76,59 +66,53 @@ class Trace:
         -------
         uint64 array, shape (1 + 2 cycles, n, words): before the first cycle, then after each edge
         """
-        place = np.full(self.before.shape[0], -1, dtype=np.int64)
-        place[self.low_nets] = np.arange(self.low_nets.size)
-        values = np.empty((1 + 2 * self.cycles, nets.size, self.before.shape[1]), dtype=np.uint64)
-        values[0] = self.before[nets]
-        values[1::2] = values[2::2] = self.high[:, nets]
-        falls = place[nets]
-        values[2::2, falls >= 0] = self.low[:, falls[falls >= 0]]
-        return values
+        place = np.full(len(self.before), -1, dtype=np.int64)
+        asked, inverse = np.unique(nets, return_inverse=True)
+        place[asked] = np.arange(asked.size)
+        values = np.empty((len(self.ends), asked.size, self.before.shape[1]), dtype=np.uint64)
+        values[0] = self.before[asked]
+        for edge, (start, end) in enumerate(itertools.pairwise(self.ends.tolist()), 1):
+            values[edge] = values[edge - 1]
+            row = place[self.nets[start:end]]
+            values[edge, row[row >= 0]] = self.words[start:end][row >= 0]
+        return values[:, inverse]
 
     def cycle_ends(self, nets: IntArray) -> Words:
-        """Return the values of nets that the falling edge leaves alone, at the end of cycles.
+        """Return the values of nets at the end of cycles.
 
         Returns
         -------
         uint64 array, shape (1 + cycles, n, words): before the first cycle, then of each
         """
-        return np.concatenate([self.before[np.newaxis, nets], self.high[:, nets]])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Batch:
-    """One function of many instances, evaluated together."""
-
-    function: Function
-    sources: tuple[IntArray, ...]
-    targets: IntArray
-    evaluate: Callable[[Sequence[Words]], Words]
-
-    def settle(self, values: Words) -> None:
-        values[self.targets] = self.evaluate([values.take(s, axis=0) for s in self.sources])
+        return self.moments(nets)[::2]
 
 
 class _FlipFlops:
-    """The flip-flops of one cell type."""
+    """The flip-flops of a netlist: rows of their stored bits, of their clocks and of their data."""
 
-    def __init__(self, group: CellGroup, register: Register) -> None:
-        self.state = group.nets[register.state]
-        self.data = _Batch(
-            function=register.data,
-            sources=tuple(group.nets[name] for name in register.data.names),
-            targets=self.state,
-            evaluate=compile_words(register.data),
-        )
-        self.clock = register.clock
-        self.clock_nets = [group.nets[name] for name in register.clock.names]
-
-    def clock_value(self, values: Words) -> Words:
-        return evaluate_words(self.clock, [values[net] for net in self.clock_nets])
-
-    def next_value(self, values: Words) -> Words:
-        data = self.data
-        found = data.evaluate([values.take(source, axis=0) for source in data.sources])
-        return np.broadcast_to(found, (self.state.size, values.shape[1]))
+    def __init__(self, netlist: Netlist, rows: int) -> None:
+        found: list[tuple[int, int, int]] = []
+        parts = [
+            (group, register)
+            for group in netlist.groups
+            if (register := group.cell.register) is not None and not register.transparent
+        ]
+        count = sum(len(group.instance) for group, _ in parts)
+        clocks, data = Program(rows + 2 * count), Program(rows + 2 * count)
+        for group, register in parts:
+            for index in range(len(group.instance)):
+                row = rows + 2 * len(found)
+                for program, function, to in (
+                    (clocks, register.clock, row),
+                    (data, register.data, row + 1),
+                ):
+                    nets = [int(group.nets[name][index]) for name in function.names]
+                    program.add(function, nets, to)
+                found.append((int(group.nets[register.state][index]), row, row + 1))
+        self.rows = max(clocks.rows, data.rows)
+        """Rows of values that are needed."""
+        self.clocks, self.data = clocks.steps(), data.steps()
+        self.state, self.clock_row, self.data_row = np.array(found, dtype=np.int64).reshape(-1, 3).T
 
 
 class GateSimulation:
@@ -156,22 +140,19 @@ class GateSimulation:
         self.netlist = netlist
         clock_nets = clock_nets_of(netlist, clock)
         self._clock = netlist.ports[clock].nets
-        words = lanes // LANES_PER_WORD
-        self.values = np.zeros((netlist.n_nets, words), dtype=np.uint64)
-        """Value of every net now, shape (nets, words)."""
-        nodes = _nodes(netlist)
+        nodes = _in_order(_nodes(netlist))
         moving = _reached(nodes, clock_nets)
-        self.low_nets = np.flatnonzero(moving)
-        """Nets that a falling edge of the clock may change."""
-        self._all = _schedule(nodes)
-        self._after_fall = _schedule([node for node in nodes if moving[node.target]])
-        on_clock = [node for node in nodes if clock_nets[node.target] and not node.latch]
-        self._clock_tree = _schedule(on_clock)
-        self._flip_flops = [
-            _FlipFlops(group, register)
-            for group in netlist.groups
-            if (register := group.cell.register) is not None and not register.transparent
-        ]
+        self._flip_flops = _FlipFlops(netlist, netlist.n_nets)
+        after_fall = [node for node in nodes if moving[node.target]]
+        clock_tree = [node for node in nodes if clock_nets[node.target] and not node.latch]
+        programs = [_program(some, netlist.n_nets) for some in (nodes, after_fall, clock_tree)]
+        self._all, self._after_fall, self._clock_tree = (program.steps() for program in programs)
+        rows = max(self._flip_flops.rows, *(program.rows for program in programs))
+        words = lanes // LANES_PER_WORD
+        self._rows = np.zeros((rows, words), dtype=np.uint64)
+        self._clocks_before = np.zeros((len(self._flip_flops.state), words), dtype=np.uint64)
+        self.values = self._rows[: netlist.n_nets]
+        """Value of every net now, shape (nets, words)."""
         dice = np.random.default_rng(seed)
         for group in netlist.groups:
             if group.cell.register is not None:
@@ -213,67 +194,100 @@ class GateSimulation:
 
     def _edge(self, level: np.uint64) -> bool:
         """Change the clock and let flip-flops take their data; return whether any did."""
-        values = self.values
-        before = [cells.clock_value(values) for cells in self._flip_flops]
-        data = [cells.next_value(values) for cells in self._flip_flops]
+        cells, values = self._flip_flops, self._rows
+        run_steps(cells.data, values)
+        run_steps(cells.clocks, values)
+        _remember(cells.clock_row, values, self._clocks_before)
         values[self._clock] = level
-        self._settle(self._clock_tree)
-        taken = False
-        for cells, clock, following in zip(self._flip_flops, before, data, strict=True):
-            rises = cells.clock_value(values) & ~clock
-            if rises.any():
-                taken = True
-                state = values[cells.state]
-                values[cells.state] = state ^ ((state ^ following) & rises)
-        return taken
+        run_steps(self._clock_tree, values)
+        run_steps(cells.clocks, values)
+        return _take(cells.state, cells.clock_row, cells.data_row, self._clocks_before, values)
 
-    def _settle(self, batches: Sequence[_Batch]) -> None:
-        for batch in batches:
-            batch.settle(self.values)
+    def _settle(self, steps: Steps) -> None:
+        run_steps(steps, self._rows)
+
+
+@compiled
+def _remember(rows: IntArray, values: Words, kept: Words) -> None:
+    """Copy rows of values."""
+    for index in range(rows.shape[0]):
+        for w in range(values.shape[1]):
+            kept[index, w] = values[rows[index], w]
+
+
+@compiled
+def _take(
+    state: IntArray, clock_row: IntArray, data_row: IntArray, before: Words, values: Words
+) -> bool:
+    """Let stored bits whose clocks have risen take their data; return whether any did."""
+    taken = False
+    for index in range(state.shape[0]):
+        for w in range(values.shape[1]):
+            rises = values[clock_row[index], w] & ~before[index, w]
+            if rises:
+                taken = True
+                held = values[state[index], w]
+                values[state[index], w] = held ^ ((held ^ values[data_row[index], w]) & rises)
+    return taken
 
 
 class TraceRecorder:
-    """Keeps the settled values of a number of cycles."""
+    """Keeps what changes in a number of cycles."""
 
     def __init__(self, simulation: GateSimulation, cycles: int) -> None:
         self._simulation = simulation
-        nets, words = simulation.values.shape
-        low_nets = simulation.low_nets
-        self._before = self._last = simulation.values.copy()
-        self._high = np.empty((cycles, nets, words), dtype=np.uint64)
-        self._low = np.empty((cycles, low_nets.size, words), dtype=np.uint64)
-        self._changed = np.zeros((-(-cycles // BLOCK), nets), dtype=np.bool_)
-        self._count = 0
+        self._cycles = cycles
+        self._before = simulation.values.copy()
+        self._now = self._before.copy()
+        self._ends = [0]
+        self._nets = np.empty(0, dtype=np.int64)
+        self._words = np.empty((0, self._now.shape[1]), dtype=np.uint64)
 
     def cycle(self, inputs: Mapping[str, Words]) -> None:
         """Run and record one cycle."""
-        simulation = self._simulation
-        before, changed = self._last, self._changed[self._count // BLOCK]
-        simulation.rise(inputs)
-        high = self._high[self._count]
-        high[:] = simulation.values
-        changed |= (high != before).any(axis=1)
-        simulation.fall()
-        low_nets = simulation.low_nets
-        self._low[self._count] = simulation.values[low_nets]
-        changed[low_nets] |= (self._low[self._count] != high[low_nets]).any(axis=1)
-        self._last = simulation.values.copy()
-        self._count += 1
+        self._simulation.rise(inputs)
+        self._keep()
+        self._simulation.fall()
+        self._keep()
+
+    def _keep(self) -> None:
+        count = self._ends[-1]
+        if count + len(self._now) > len(self._nets):
+            room = 2 * (count + len(self._now))
+            self._nets = np.resize(self._nets, room)
+            self._words = np.resize(self._words, (room, self._now.shape[1]))
+        end = _keep(self._simulation.values, self._now, self._nets, self._words, count)
+        self._ends.append(end)
 
     @property
     def full(self) -> bool:
         """Whether all cycles have been recorded."""
-        return self._count == self._high.shape[0]
+        return len(self._ends) > 2 * self._cycles
 
     def trace(self) -> Trace:
         """Return what has been recorded."""
+        count = self._ends[-1]
         return Trace(
             before=self._before,
-            high=self._high[: self._count],
-            low_nets=self._simulation.low_nets,
-            low=self._low[: self._count],
-            changed=self._changed[: -(-self._count // BLOCK)],
+            ends=np.array(self._ends, dtype=np.int64),
+            nets=self._nets[:count],
+            words=self._words[:count],
         )
+
+
+@compiled
+def _keep(values: Words, last: Words, nets: IntArray, words: Words, count: int) -> int:
+    """Store the nets that differ from their last values from place `count` on; return the end."""
+    for net in range(values.shape[0]):
+        differs = False
+        for w in range(values.shape[1]):
+            differs |= last[net, w] != values[net, w]
+        if differs:
+            nets[count] = net
+            for w in range(values.shape[1]):
+                words[count, w] = last[net, w] = values[net, w]
+            count += 1
+    return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,51 +349,31 @@ def _reached(nodes: Sequence[_Node], clock_nets: BoolArray) -> BoolArray:
     return reached
 
 
-def _schedule(nodes: Sequence[_Node]) -> list[_Batch]:
-    """Order the nodes in batches of equal functions, each after all that its inputs need.
-
-    Of the functions that could be evaluated next, the one with most nodes ready goes first: that
-    makes far fewer batches than going level by level.
-    """
-    made = {node.target for node in nodes}
+def _in_order(nodes: Sequence[_Node]) -> list[_Node]:
+    """Order the nodes so that each comes after all that its inputs need."""
+    made = {node.target: node for node in nodes}
     waits: dict[int, int] = {}
-    readers: dict[int, list[int]] = {}
-    for index, node in enumerate(nodes):
+    readers: dict[int, list[_Node]] = {}
+    for node in nodes:
         needed = {s for s in node.sources if s in made and s != node.target}
-        waits[index] = len(needed)
+        waits[node.target] = len(needed)
         for source in needed:
-            readers.setdefault(source, []).append(index)
-    ready: dict[tuple[int, int], list[int]] = {}
-
-    def add(index: int) -> None:
-        function = nodes[index].function
-        ready.setdefault((len(function.names), function.bits), []).append(index)
-
-    for index, count in waits.items():
-        if count == 0:
-            add(index)
-    batches: list[_Batch] = []
-    done = 0
-    while ready:
-        chosen = ready.pop(max(ready, key=lambda key: len(ready[key])))
-        done += len(chosen)
-        together = [nodes[index] for index in chosen]
-        batches.append(
-            _Batch(
-                function=together[0].function,
-                sources=tuple(
-                    np.array(column, dtype=np.int64)
-                    for column in zip(*(node.sources for node in together), strict=True)
-                ),
-                targets=np.array([node.target for node in together], dtype=np.int64),
-                evaluate=compile_words(together[0].function),
-            )
+            readers.setdefault(source, []).append(node)
+    ordered = [node for node in nodes if waits[node.target] == 0]
+    for node in ordered:
+        for reader in readers.get(node.target, ()):
+            waits[reader.target] -= 1
+            if waits[reader.target] == 0:
+                ordered.append(reader)
+    if len(ordered) < len(nodes):
+        raise FlowError(
+            f"{len(nodes) - len(ordered)} latches and gates wait for each other in a loop"
         )
-        for node in together:
-            for reader in readers.get(node.target, ()):
-                waits[reader] -= 1
-                if waits[reader] == 0:
-                    add(reader)
-    if done < len(nodes):
-        raise FlowError(f"{len(nodes) - done} latches and gates wait for each other in a loop")
-    return batches
+    return ordered
+
+
+def _program(nodes: Sequence[_Node], rows: int) -> Program:
+    program = Program(rows)
+    for node in nodes:
+        program.add(node.function, node.sources, node.target)
+    return program

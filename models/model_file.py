@@ -24,7 +24,8 @@ __all__ = [
     "save_model_file",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: energies of taps and of psums that leave."""
 _ROOT = Path(__file__).resolve().parents[1]
 OWN_MODELS = _ROOT / "build" / "models"
 """Where `models.fit` writes by default; searched first."""

@@ -40,7 +40,10 @@ class PEPPA:
     """One read of an ifmap macro, spent once per tap; 0 where the spad is synthesized."""
     filter_load_pj: Floats
     ifmap_load_pj: Floats
-    psum_pass_pj: Floats
+    tap_pj: Floats
+    """An ifmap word read for new products, where there are more or fewer than in `product_pj`."""
+    psum_out_pj: Floats
+    """A psum that leaves, likewise."""
     idle_pj: Floats
     in_range: NDArray[np.bool_]
 
@@ -101,7 +104,8 @@ def pe_ppa(
         ifmap_read_pj=zero + macros.read_pj("ifmap_spad"),
         filter_load_pj=made["filter_load_pj"] + macros.write_pj("filter_spad"),
         ifmap_load_pj=made["ifmap_load_pj"] + macros.write_pj("ifmap_spad"),
-        psum_pass_pj=made["psum_pass_pj"],
+        tap_pj=made["tap_pj"],
+        psum_out_pj=made["psum_out_pj"],
         idle_pj=made["idle_pj"],
         in_range=made.in_range,
     )

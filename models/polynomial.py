@@ -130,7 +130,7 @@ def fit_target(target: str, columns: dict[str, Floats], actual: Floats, folds: F
     """
     scale = float(np.mean(np.abs(actual)))
     lowest = float(actual.min())
-    floor = lowest / 2 if lowest > 0 else lowest
+    floor = lowest / 2 if lowest > 0 else 2 * lowest  # differences of energies may be negative
     if scale == 0.0:
         return TargetFit(
             variables=(), set_name="none", degree=0, penalty=0.0, intercept=0.0, floor=0.0,

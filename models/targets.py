@@ -32,7 +32,7 @@ MACRO_TARGET = "macro_path_ns"
 DELAY_TARGETS = ("critical_path_ns", MACRO_TARGET)
 FITTED_TARGETS = (
     *TOTALS["area_um2"], "leakage_uw", *DELAY_TARGETS, *TOTALS["product_pj"],
-    "filter_load_pj", "ifmap_load_pj", "psum_pass_pj", "idle_pj",
+    "filter_load_pj", "ifmap_load_pj", "psum_pass_pj", "tap_pj", "psum_out_pj", "idle_pj",
 )  # fmt: skip
 TARGETS = ("area_um2", "product_pj", *FITTED_TARGETS)
 

@@ -50,13 +50,16 @@ def test_a_failed_row_needs_no_figures() -> None:
 
 
 def test_an_older_row_keeps_its_version_and_lacks_what_came_later() -> None:
-    later = {column.name for column in columns_after(1)}
-    assert later == {"decoders", "recipe", *(f"leakage_{part}_uw" for part in PARTS)}
-    old = {name: value for name, value in row(schema_version=1).items() if name not in later}
-    checked = check_row(old, "here")
-    assert {name: checked[name] for name in old} == old
-    assert {name: checked[name] for name in later} == dict.fromkeys(later) | {"decoders": "pe"}
-    assert check_row(checked, "again") == checked
+    third = {"operands", "tap_pj", "psum_out_pj", "check_error"}
+    second = {"decoders", "recipe", *(f"leakage_{part}_uw" for part in PARTS)}
+    for version, later in ((1, second | third), (2, third)):
+        assert {column.name for column in columns_after(version)} == later
+        old = {n: value for n, value in row(schema_version=version).items() if n not in later}
+        checked = check_row(old, "here")
+        assert {name: checked[name] for name in old} == old
+        before = dict.fromkeys(later) | ({"decoders": "pe"} if "decoders" in later else {})
+        assert {name: checked[name] for name in later} == before
+        assert check_row(checked, "again") == checked
     assert columns_after(SCHEMA_VERSION) == ()
 
 

@@ -191,7 +191,7 @@ def test_energies_of_a_small_pe(build: Path) -> None:
     assert found.term_pj("cycles") == columns["idle_pj"]
     assert found.term_pj("scaled") == 0.0
     assert set(found.by_part_pj["control"]) == set(TERMS)
-    print(f"check {found.check_error:.3f}, five actions {found.row_error:.3f}")
+    print(f"check {found.check_error:.3f}, actions of a row {found.row_error:.3f}")
     assert found.mean_error <= found.check_error < 0.1
     again = simulated_energies(mapped.netlist, config, data_set="uniform", loads=mapped.loads)
     assert again == found

@@ -11,7 +11,7 @@ import pytest
 from characterize.datapoints import export_csv, load, read_csv
 from characterize.errors import StoreError
 from characterize.schema import COLUMNS, SCHEMA_VERSION, columns_after
-from characterize.source_digest import flow_digest, generator_digest
+from characterize.source_digest import generator_digest, measurement_digest
 from characterize.store import Store
 
 from .rows import row
@@ -89,7 +89,7 @@ def test_an_older_csv_is_read_and_written(tmp_path: Path) -> None:
     assert read_csv(path).to_dict("records") == read.to_dict("records")
     table["schema_version"] = SCHEMA_VERSION
     export_csv(table, path)
-    with pytest.raises(StoreError, match=r"toy\.csv, row 2: column 'decoders' is empty"):
+    with pytest.raises(StoreError, match=r"toy\.csv, row 2: column 'operands' is empty"):
         read_csv(path)
     table["schema_version"] = 99
     export_csv(table.assign(colour="red"), path)
@@ -139,7 +139,7 @@ def test_loading_joins_the_store_and_leaves_failures_out(tmp_path: Path) -> None
 def test_rows_of_earlier_sources_do_not_mix_with_those_of_this_tree(tmp_path: Path) -> None:
     store = Store(tmp_path / "s.sqlite")
     old = {"generator_digest": "old", "flow_digest": "old"}
-    new = {"generator_digest": generator_digest("int8"), "flow_digest": flow_digest()}
+    new = {"generator_digest": generator_digest("int8"), "flow_digest": measurement_digest()}
     store.put(row("k1", filter_spad=64, **old))
     store.put(row("k2", filter_spad=128, **old))
     assert len(load("toy", store=store.path)) == 2

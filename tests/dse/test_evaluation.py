@@ -106,7 +106,8 @@ def test_one_point_counted_by_hand(model: PPAModel) -> None:
         pj += (168 * cost.cycles - done.slots) * made["idle_pj"]
         pj += done.filter_loads * (made["filter_load_pj"] + filters.write_pj)
         pj += done.ifmap_loads * (made["ifmap_load_pj"] + ifmap.write_pj)
-        pj += done.psum_passes * made["psum_pass_pj"]
+        pj += done.slots * (1 / cost.mapping.p - 1 / 16) * made["tap_pj"]
+        pj += (done.psum_passes - done.slots / 12) * made["psum_out_pj"]
         pj += done.glb_read_bytes * glb.read_pj_per_byte
         pj += done.glb_write_bytes * glb.write_pj_per_byte
         leakage = made["leakage_uw"] + ifmap.leakage_uw + filters.leakage_uw + 2 * psum.leakage_uw

@@ -10,7 +10,7 @@ import pytest
 
 from flows.bitwise import ONES, Words, pack_codes, unpack_codes
 from flows.errors import FlowError
-from flows.gate_simulation import BLOCK, GateSimulation
+from flows.gate_simulation import GateSimulation
 from flows.liberty import Liberty, read_liberty
 
 from .circuits import TINY, circuit, library_path, mapped_verilog
@@ -115,23 +115,24 @@ def test_lanes_are_independent_and_registers_begin_at_random(tiny: Liberty, tmp_
     assert np.array_equal(simulation.port("q"), word)
 
 
-def test_blocks_tell_what_changed(tiny: Liberty, tmp_path: Path) -> None:
+def test_a_trace_tells_what_changed(tiny: Liberty, tmp_path: Path) -> None:
     cells = {"u": ("NOT1", {"A": "a", "Y": "y"})}
     netlist = circuit(tmp_path, tiny, cells, {"clk": "clk", "a": "a"}, {"y": "y"})
     simulation = GateSimulation(netlist)
     simulation.cycle({"a": LOW})
-    recorder = simulation.record(3 * BLOCK)
-    for cycle in range(2 * BLOCK + 5):
-        recorder.cycle({"a": bit(int(cycle == BLOCK + 3))})
+    recorder = simulation.record(9)
+    for cycle in range(7):
+        recorder.cycle({"a": bit(int(cycle == 3))})
     trace = recorder.trace()
-    assert trace.cycles == 2 * BLOCK + 5 and not recorder.full
-    blocks = list(trace.blocks())
-    assert [block.cycles for block in blocks] == [BLOCK, BLOCK, 5]
-    net = netlist.ports["y"].nets
-    assert [bool(block.changed[0, net[0]]) for block in blocks] == [False, True, False]
-    joined = np.concatenate([block.cycle_ends(net)[1:] for block in blocks])
-    assert np.array_equal(joined, trace.cycle_ends(net)[1:])
-    assert all((block.before[net] == HIGH).all() for block in blocks)
+    assert trace.cycles == 7 and not recorder.full
+    y, clock = netlist.ports["y"].nets, netlist.ports["clk"].nets
+    edge = np.repeat(np.arange(14), np.diff(trace.ends))
+    assert edge[trace.nets == y[0]].tolist() == [6, 8]  # rising edges
+    assert trace.words[trace.nets == y[0]].tolist() == [[0], [ONES]]
+    assert edge[trace.nets == clock[0]].tolist() == list(range(14))
+    assert (trace.moments(y)[:, 0, 0] != 0).tolist() == [True] * 7 + [False] * 2 + [True] * 6
+    twice = np.array([y[0], clock[0], y[0]])
+    assert np.array_equal(trace.cycle_ends(twice)[:, [0]], trace.moments(y)[::2])
 
 
 def test_what_cannot_be_simulated_is_named(tmp_path: Path) -> None:

@@ -82,11 +82,11 @@ def test_another_circuit_than_the_trace_is_found_out(tiny: Liberty, tmp_path: Pa
     cells = {"u": ("NOT1", {"A": "a", "Y": "y"})}
     netlist = circuit(tmp_path, tiny, cells, {"clk": "clk", "a": "a"}, {"y": "y"})
     trace = traced(netlist, a=[0, 1, 0, 1])
-    wrong = trace.high.copy()
-    wrong[2, netlist.ports["y"].nets] ^= np.uint64(0b100001)
+    wrong = trace.words.copy()
+    wrong[trace.nets == netlist.ports["y"].nets[0]] ^= np.uint64(0b100001)
     message = "1 of 1 gates of top settle to other values with delays than without"
     with pytest.raises(FlowError, match=re.escape(message)):
-        found(netlist, dataclasses.replace(trace, high=wrong), tmp_path)
+        found(netlist, dataclasses.replace(trace, words=wrong), tmp_path)
 
 
 def test_parts_must_exist_and_move(tiny: Liberty, tmp_path: Path) -> None:
@@ -97,6 +97,6 @@ def test_parts_must_exist_and_move(tiny: Liberty, tmp_path: Path) -> None:
         measure_glitches(
             netlist, "nowhere", trace, net_loads(netlist), lanes=[0], work_dir=tmp_path / "w"
         )
-    still = dataclasses.replace(trace, before=trace.high[-1])
+    still = dataclasses.replace(trace, ends=0 * trace.ends)
     with pytest.raises(FlowError, match="nothing moves in top"):
         found(netlist, still, tmp_path)

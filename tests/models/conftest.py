@@ -39,7 +39,7 @@ def synthetic(
 
     frame = pd.DataFrame(
         {
-            "schema_version": 1,
+            "schema_version": 3,
             "config_digest": "0",
             "generator_digest": "0",
             "flow_digest": "0",
@@ -49,7 +49,7 @@ def synthetic(
             "status": "ok",
             "library": "toy",
             "library_digest": "0123456789abcdef",
-            "method": "activity",
+            "method": "simulated",
             "pe_type": pe_type,
             "ifmap_spad": ifmap,
             "filter_spad": filters,
@@ -86,6 +86,8 @@ def synthetic(
     frame["filter_load_pj"] = noisy(0.1 + 0.0001 * filters)
     frame["ifmap_load_pj"] = noisy(0.1 + 0.001 * ifmap)
     frame["psum_pass_pj"] = noisy(0.1 + 0.002 * width)
+    frame["tap_pj"] = noisy(0.2 + 0.001 * ifmap)
+    frame["psum_out_pj"] = noisy(-0.1 - 0.002 * width)
     frame["idle_pj"] = noisy(0.3 + 0.0002 * filters)
     tag = f"{pe_type}-{'-'.join(kinds)}-{seed}"
     frame["config_digest"] = [f"{tag}-{index}" for index in range(points)]

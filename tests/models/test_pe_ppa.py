@@ -46,7 +46,8 @@ def test_macros_are_added_as_stated(fitted: ModelFile) -> None:
     np.testing.assert_allclose(whole.ifmap_read_pj, np.full(2, ifmap.read_pj))
     np.testing.assert_allclose(whole.filter_load_pj, made["filter_load_pj"] + filters.write_pj)
     np.testing.assert_allclose(whole.ifmap_load_pj, made["ifmap_load_pj"] + ifmap.write_pj)
-    np.testing.assert_array_equal(whole.psum_pass_pj, made["psum_pass_pj"])
+    np.testing.assert_array_equal(whole.tap_pj, made["tap_pj"])
+    np.testing.assert_array_equal(whole.psum_out_pj, made["psum_out_pj"])
     np.testing.assert_array_equal(whole.idle_pj, made["idle_pj"])
 
 

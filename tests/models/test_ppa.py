@@ -69,7 +69,8 @@ def test_arrays_and_totals(model: PPAModel) -> None:
     for name, values in made.values.items():
         assert name in TARGETS and values.shape == (3,) and values.dtype == np.float64
         low, high = made.bounds(name)
-        assert (values > 0).all() and (low <= values).all() and (values <= high).all()
+        assert ((values > 0) == (name != "psum_out_pj")).all()
+        assert (low <= values).all() and (values <= high).all()
     assert (np.diff(made["area_um2"]) > 0).all() and made.in_range.all()
 
 
