@@ -39,7 +39,7 @@ def synthetic(
 
     frame = pd.DataFrame(
         {
-            "schema_version": 3,
+            "schema_version": 1,
             "config_digest": "0",
             "generator_digest": "0",
             "flow_digest": "0",
