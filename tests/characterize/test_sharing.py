@@ -146,15 +146,18 @@ def _kill_until_complete(folder: Path, kills: int, seed: int) -> None:
     store, journal, count, jobs = folder / "s.sqlite", folder / "journal", 30 * kills, 2
     finished: set[str] = set()
     families: list[psutil.Process] = []
-    for _ in range(kills):
-        process = start(store, count, jobs, 0.02, journal, heard=False)
-        # Half of them at any moment of their start, half of them amid measurements.
-        at_work = random_.random() < 0.5
+    start_s = 0.0
+    for kill in range(kills):
+        process, started = start(store, count, jobs, 0.02, journal, heard=False), time.monotonic()
+        # Half of them at any moment of their start, half of them amid measurements; the first one
+        # of these, and it tells how long a start takes.
+        at_work = kill == 0 or random_.random() < 0.5
         begun = _lines(journal)
-        deadline = time.monotonic() + 60
+        deadline = started + 60
         while at_work and _lines(journal) == begun and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(random_.uniform(0.0, 0.4 if at_work else 1.5))
+        start_s = start_s or time.monotonic() - started
+        time.sleep(random_.uniform(0.1, 0.5) if at_work else random_.uniform(0.0, 1.5 * start_s))
         assert process.poll() is None
         families += psutil.Process(process.pid).children(recursive=True)
         os.kill(process.pid, signal.SIGKILL)
