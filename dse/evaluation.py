@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from characterize.schema import REFERENCE_PSUM, REFERENCE_TAP
 from hw.pe.registry import PE_TYPES
 from models.array_overhead import ArrayOverhead
 from models.dram import DramKind
-from models.pe_ppa import PEPPA
+from models.pe_ppa import PEPPA, REFERENCE_PSUM, REFERENCE_TAP
 from models.ppa import PPAModel
 from models.shell_overhead import ShellModel
 from models.sram import SramModel

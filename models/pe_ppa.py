@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from characterize.pe_memories import SPADS, SpadMacros, spad_macros
+from characterize.schema import REFERENCE_PSUM, REFERENCE_TAP
 
 from .errors import ModelError
 from .ppa import PPAModel
 from .sram import SramModel
 from .targets import MACRO_TARGET
 
-__all__ = ["PEPPA", "pe_ppa"]
+__all__ = ["PEPPA", "REFERENCE_PSUM", "REFERENCE_TAP", "pe_ppa"]
 
 Floats = NDArray[np.float64]
 

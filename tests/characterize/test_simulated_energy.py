@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from characterize.actions import FILTERS_PER_TAP
 from characterize.energy_points import EnergyTask, MappedPE, mapped_pe, measure_energy
 from characterize.energy_table import ROW_ENERGIES, check_energy_row
 from characterize.glitch_points import check_glitch_row, measure_glitch
 from characterize.pe_runs import PERun
-from characterize.schema import PARTS
-from characterize.simulated_energy import TERMS, simulated_energies
+from characterize.schema import PARTS, REFERENCE_PSUM, REFERENCE_TAP
+from characterize.simulated_energy import SLOTS_PER_PSUM, TERMS, simulated_energies
 from characterize.stimuli import PassOperands, make_operands
 from flows.errors import FlowError, LibraryNotFound, ToolMissing
 from flows.functions import Function
@@ -228,3 +229,7 @@ def test_a_row_and_a_glitch_factor(build: Path) -> None:
     assert glitches["status"] == "ok", glitches["message"]
     assert 1.0 < glitches["glitch_factor"] < 5.0
     assert glitches["all_toggles"] > glitches["settled_toggles"]
+
+
+def test_the_reference_pass_is_the_documented_one() -> None:
+    assert (REFERENCE_TAP, REFERENCE_PSUM) == (FILTERS_PER_TAP, SLOTS_PER_PSUM)
