@@ -25,21 +25,17 @@ from hw.errors import HwError
 from hw.pe.pe import PE, pe_modules
 
 from .actions import Action, action_activity
-from .energy_table import ENERGY_SCHEMA_VERSION, point_columns
+from .energy_table import ENERGY_SCHEMA_VERSION, ROW_ENERGIES, point_columns
 from .errors import CharacterizeError
 from .point_table import Row
 from .recipes import datapath_recipe
-from .schema import PARTS
+from .schema import PARTS, SIMULATED
 from .simulated_energy import TERMS, simulated_energies
 from .source_digest import flow_digest, generator_digest, simulation_digest
 
 __all__ = ["EnergyTask", "MappedPE", "energy_identity", "energy_key", "mapped_pe", "measure_energy"]
 
-METHOD = "simulated"
-_ROW = (
-    "product_pj", *(f"product_{part}_pj" for part in PARTS),
-    "filter_load_pj", "ifmap_load_pj", "psum_pass_pj", "idle_pj",
-)  # fmt: skip
+_ROW = (*ROW_ENERGIES, *(f"product_{part}_pj" for part in PARTS))
 """Columns of a datapoint row; those of its taps and of psums that leave are among the terms."""
 
 
@@ -75,7 +71,7 @@ def energy_identity(task: EnergyTask) -> dict[str, str]:
     """Return everything a row depends on."""
     return {
         "library_digest": task.library.digest,
-        "method": METHOD,
+        "method": SIMULATED,
         "form": "parts",
         "data_set": task.data_set,
         "config_digest": task.config.digest(),

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hw.pe.registry import PE_TYPES
 from models.array_overhead import ArrayOverhead
 from models.dram import DramKind
-from models.pe_ppa import PEPPA, REFERENCE_PSUM, REFERENCE_TAP
+from models.pe_ppa import PEPPA
 from models.ppa import PPAModel
 from models.shell_overhead import ShellModel
 from models.sram import SramModel
@@ -285,12 +285,10 @@ def _energy(
     leakage_pj: Array,
 ) -> Energy:
     slots, cycles = done.slots, done.cycles
-    # A product holds its share of a tap and of a psum; what this mapping has more or fewer of them.
-    taps = done.ifmap_reads - slots / REFERENCE_TAP
-    psums = done.psum_passes - slots / REFERENCE_PSUM
     dram_bytes = done.dram_read_bytes + done.dram_write_bytes
     return Energy(
-        arithmetic_pj=slots * pe.product_arithmetic_pj + taps * pe.tap_pj + psums * pe.psum_out_pj,
+        arithmetic_pj=slots * pe.product_arithmetic_pj
+        + pe.beside_products_pj(slots, done.ifmap_reads, done.psum_passes),
         scratchpads_pj=slots * pe.product_spads_pj
         + done.ifmap_reads * pe.ifmap_read_pj
         + done.filter_loads * pe.filter_load_pj

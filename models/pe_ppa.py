@@ -19,7 +19,7 @@ from .ppa import PPAModel
 from .sram import SramModel
 from .targets import MACRO_TARGET
 
-__all__ = ["PEPPA", "REFERENCE_PSUM", "REFERENCE_TAP", "pe_ppa"]
+__all__ = ["PEPPA", "pe_ppa"]
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +57,20 @@ class PEPPA:
     def product_pj(self) -> Floats:
         """Energy of a clocked cycle that completes a product, without `ifmap_read_pj`."""
         return self.product_arithmetic_pj + self.product_spads_pj + self.product_control_pj
+
+    def beside_products_pj(self, products: Floats, taps: Floats, psums: Floats) -> Floats:
+        """Return what taps and psums cost beside the share that is in `product_pj` [pJ].
+
+        Negative where there are fewer of them than in the pass that `product_pj` is about.
+
+        Parameters
+        ----------
+        products, taps, psums
+            Cycles with a product, ifmap words read for them, and psums that leave; shape (n,).
+        """
+        return (taps - products / REFERENCE_TAP) * self.tap_pj + (
+            psums - products / REFERENCE_PSUM
+        ) * self.psum_out_pj
 
 
 def pe_ppa(
